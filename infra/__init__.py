@@ -1,0 +1,1 @@
+"""One file per outside world: settings, database, AWS, clock, log."""

@@ -1,0 +1,85 @@
+"""What AWS may answer instead of a result: facts as attributes, AWS's own sentence as the message."""
+
+from collections.abc import Mapping
+from typing import Any
+
+NOT_IMPLEMENTED = "NotImplemented"
+THROTTLING_CODES = frozenset(
+    {
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestLimitExceeded",
+        "BandwidthLimitExceeded",
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "TooManyRequestsException",
+        "PriorRequestNotComplete",
+        "TransactionInProgressException",
+        "EC2ThrottledException",
+        "SlowDown",
+    }
+)
+DENIED_CODES = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "UnauthorizedOperation",
+        "UnauthorizedAccess",
+        "AuthFailure",
+        "AuthorizationError",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+        "OptInRequired",
+        "403",
+    }
+)
+
+
+class AwsRefused(Exception):
+    """AWS answered with an error, or the call does not fit AWS's own model of the operation."""
+
+    def __init__(self, code: str, message: str, *, operation: str = "", request_id: str = "", status: int = 0) -> None:
+        super().__init__(message)
+        self.code, self.operation, self.request_id, self.status = code, operation, request_id, status
+
+    @property
+    def is_throttling(self) -> bool:
+        """Whether it is worth trying again later."""
+        return self.code in THROTTLING_CODES
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether a permission or a credential is missing."""
+        return self.code in DENIED_CODES or self.status == 403
+
+    @property
+    def is_not_implemented(self) -> bool:
+        """Whether this AWS does not have the operation: an imitation, or a Region that lags behind."""
+        return self.code in (NOT_IMPLEMENTED, "UnknownOperationException") or self.status in (500, 501)
+
+    @property
+    def is_invalid_input(self) -> bool:
+        """Whether the call never left: its inputs do not fit the model."""
+        return self.code == "ParamValidation"
+
+
+def refusal(response: Mapping[str, Any], message: str, operation: str) -> AwsRefused:
+    """The facts of an error answer, as botocore's ClientError has it."""
+    meta = response.get("ResponseMetadata", {})
+    return AwsRefused(
+        str(response.get("Error", {}).get("Code", "Unknown")),
+        message,
+        operation=operation,
+        request_id=str(meta.get("RequestId", "")),
+        status=int(meta.get("HTTPStatusCode", 0)),
+    )
+
+
+class AwsUnreachable(Exception):
+    """There was no answer: no network, no credentials, or it took too long."""

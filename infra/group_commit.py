@@ -1,0 +1,169 @@
+"""Group commit for SQLite: concurrent transactions share one COMMIT, each inside a savepoint of its own.
+
+SQLite has one writer and a COMMIT waits for the disk. So members take turns on one connection, and the last one in
+line commits for all. Leaving the line and deciding who commits happen under one lock: whoever gives up its turn
+has either committed or left that to somebody who is certain to come.
+"""
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+GROUP_LIMIT = 64
+"""Members of one commit: bounds how long the first of them waits for the others."""
+
+
+class TurnNotReached(Exception):
+    """The writers before this one took too long; nothing was begun."""
+
+
+class CommitFailed(Exception):
+    """The shared COMMIT failed, so nobody's rows were saved."""
+
+
+class _Group:
+    """Transactions that share one commit; changed only by whoever has the turn."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.done = threading.Event()
+        self.error: BaseException | None = None
+
+
+class GroupCommit:
+    """Hands the one writing connection from member to member.
+
+    `patience` (seconds) bounds the way in: the line before us and the lock of another process together.
+    """
+
+    def __init__(self, connect: Callable[[], Connection], *, patience: float) -> None:
+        self._connect = connect
+        self._patience = patience
+        self._busy_timeout = 0
+        self._gate = threading.Condition()
+        self._is_taken = False
+        self._waiting = 0
+        self._group = _Group()
+        self._writer: Connection | None = None
+
+    @contextmanager
+    def member(self) -> Iterator[Connection]:
+        """Run the block as one member; leave it once the rows are durable.
+
+        Raises TurnNotReached, CommitFailed, or DBAPIError when the database is locked or gone.
+        """
+        deadline = time.monotonic() + self._patience
+        self._take_turn()
+        try:
+            connection, group = self._join(deadline)
+        except BaseException as error:
+            self._group.error = error
+            self._finish()
+            raise
+        try:
+            yield connection
+            connection.exec_driver_sql("RELEASE member")
+        except BaseException:
+            self._withdraw(connection, group)
+            raise
+        self._finish()
+        group.done.wait()
+        if group.error is not None:
+            raise CommitFailed(f"the shared commit failed: {group.error}") from group.error
+
+    def close(self) -> None:
+        """Close the writing connection."""
+        self._discard_writer()
+
+    def _take_turn(self) -> None:
+        is_mine = False
+        try:
+            with self._gate:
+                self._waiting += 1
+                try:
+                    self._gate.wait_for(lambda: not self._is_taken, self._patience)
+                finally:
+                    self._waiting -= 1
+                    is_mine, self._is_taken = not self._is_taken, True
+        except BaseException:
+            # Interrupted in line (Ctrl-C): the one before may count on us for the commit.
+            if is_mine:
+                self._finish()
+            raise
+        if not is_mine:
+            raise TurnNotReached(f"other writers took longer than {self._patience:g} s")
+
+    def _join(self, deadline: float) -> tuple[Connection, _Group]:
+        connection = self._writing()
+        if self._group.size == 0:
+            self._wait_for_lock_at_most(connection, deadline - time.monotonic())
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        connection.exec_driver_sql("SAVEPOINT member")
+        self._group.size += 1
+        return connection, self._group
+
+    def _wait_for_lock_at_most(self, connection: Connection, seconds: float) -> None:
+        milliseconds = 1000 * max(1, math.ceil(seconds))
+        if milliseconds != self._busy_timeout:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {milliseconds}")
+            self._busy_timeout = milliseconds
+
+    def _withdraw(self, connection: Connection, group: _Group) -> None:
+        """Undo this member alone. SQLite may have rolled back everything already (disk full): then all must hear."""
+        group.error = CommitFailed("a member could not be undone")
+        try:
+            connection.exec_driver_sql("ROLLBACK TO member")
+            connection.exec_driver_sql("RELEASE member")
+            group.error = None
+        except DBAPIError as error:
+            group.error = error
+        finally:
+            self._finish()
+
+    def _finish(self) -> None:
+        """Give up the turn: to the next in line while the group may grow, else after its commit."""
+        group = self._group
+        with self._gate:
+            if group.error is None and self._waiting and group.size < GROUP_LIMIT:
+                self._give_up_turn()
+                return
+        self._group = _Group()
+        try:
+            self._settle(group)
+        except BaseException as error:
+            group.error = error
+            self._discard_writer()
+            if not isinstance(error, DBAPIError):
+                raise
+        finally:
+            group.done.set()
+            with self._gate:
+                self._give_up_turn()
+
+    def _settle(self, group: _Group) -> None:
+        if group.error is not None:
+            self._discard_writer()
+        elif group.size:
+            self._writing().exec_driver_sql("COMMIT")
+
+    def _give_up_turn(self) -> None:
+        self._is_taken = False
+        self._gate.notify()
+
+    def _writing(self) -> Connection:
+        if self._writer is None:
+            self._writer = self._connect()
+            self._busy_timeout = 0
+        return self._writer
+
+    def _discard_writer(self) -> None:
+        """Close the connection, which rolls back whatever it holds: after an error nothing else about it is certain."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.invalidate()
+            writer.close()

@@ -1,0 +1,198 @@
+"""What can be set: names, types, defaults, and which settings contradict each other. Pure."""
+
+import re
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+UNSET = SecretStr("")
+SLACK_ID = re.compile(r"[UWS][A-Z0-9]{2,}")
+TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?")
+SHORTEST_KEY = 16
+
+ONLY_A_BOT = (
+    "slack_bot_token alone cannot receive anything; add slack_app_token (Socket Mode) or slack_signing_secret (HTTP), "
+    "or say slack_mode: off"
+)
+
+EXPECTED = {
+    "database_url": "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME",
+    "slack_team_id": "the workspace's id (T…)",
+    "slack_app_id": "the app's id (A…)",
+    "slack": "a Slack user's id (U… or W…), never a name",
+    "assume_role": "the ARN of an IAM role",
+}
+"""What to say instead of a pattern."""
+
+
+class PersonEntry(BaseModel):
+    """One human and the accounts that are theirs: `slack` a user id, `iam` ARNs or user names, `terminal` a login."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+    id: str = Field(min_length=1)
+    name: str = ""
+    slack: str = Field(default="", pattern=r"^([UW][A-Z0-9]+)?$")
+    iam: tuple[str, ...] = ()
+    terminal: str = ""
+    email: str = ""
+
+
+class Settings(BaseModel):
+    """Everything that can be chosen. Secrets never show in a repr or an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, str_strip_whitespace=True)
+
+    database_url: str = Field(
+        default="sqlite:///playbook-bot.db", repr=False, pattern=r"^(sqlite|postgresql\+psycopg)://"
+    )
+    audit_key: SecretStr = UNSET
+    """Keys the audit chain (HMAC), so that whoever can write the database cannot forge it. Keep it elsewhere."""
+
+    slack_bot_token: SecretStr = UNSET
+    slack_app_token: SecretStr = UNSET
+    slack_signing_secret: SecretStr = UNSET
+    slack_mode: Literal["socket", "http", "off"] = "off"
+    """Follows from the tokens unless given: an app token means socket, a signing secret http."""
+    slack_api_url: str = "https://slack.com/api/"
+    slack_team_id: str = Field(default="", pattern=r"^([TE][A-Z0-9]+)?$")
+    """When given, requests of any other workspace are refused."""
+    slack_app_id: str = Field(default="", pattern=r"^(A[A-Z0-9]+)?$")
+    channel: str = ""
+    """Where cards go when the playbook names no channel."""
+
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(default=8080, ge=0, le=65535)
+    """0 takes any free port."""
+
+    playbooks: tuple[Path, ...] = ()
+    """Folders of playbooks; in the file, relative to the file."""
+    use_library: bool = True
+    """Whether the playbooks that come with the program are there, too."""
+
+    sqs_queue_urls: tuple[str, ...] = ()
+    sns_topics: tuple[str, ...] = ()
+    """ARNs of the topics whose messages are accepted; nothing is fetched for any other."""
+    sns_certificate_hosts: tuple[str, ...] = ()
+    """Hosts beyond sns.REGION.amazonaws.com from which signing certificates may come (a test's SNS)."""
+    regions: tuple[str, ...] = ()
+    """Regions whose alarms are accepted; empty = all that topics and queues bring."""
+    aws_region: str = ""
+    aws_endpoint_url: str = ""
+    assume_role: str = Field(default="", pattern=r"^(arn:aws[a-z-]*:iam::\d{12}:role/.+)?$")
+    """Role in which runbooks without an assumeRole of their own call AWS."""
+
+    people: tuple[PersonEntry, ...] = ()
+    groups: Mapping[str, tuple[str, ...]] = {}
+    """Name -> ids of people, Slack users or Slack user groups."""
+    admins: tuple[str, ...] = ()
+
+    allow_unjailed_scripts: bool = False
+    """Whether scripts run where this machine cannot jail them: their authors may then do all that the bot may."""
+    allowed_script_calls: tuple[str, ...] = ()
+    """What scripts may call, as patterns of service:Operation (ec2:Describe*); empty = all that the role may do."""
+    workers: int = Field(default=8, ge=1, le=256)
+    """Threads that run steps."""
+    poll_seconds: int = Field(default=20, ge=0, le=20)
+    """How long one request to SQS waits for messages."""
+    step_poll_seconds: float = Field(default=5, ge=0.05, le=300)
+    """How long a step that waits for a resource pauses between two looks."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "json", "console"] = "auto"
+    """`auto`: for people on a terminal, JSON lines otherwise."""
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Every secret value, for masking."""
+        fields = (getattr(self, name) for name in type(self).model_fields)
+        values = {field.get_secret_value() for field in fields if isinstance(field, SecretStr)}
+        return frozenset(values | {unquote(urlsplit(self.database_url).password or "")}) - {""}
+
+    @field_validator("database_url", mode="before")
+    @classmethod
+    def _name_the_driver(cls, url: object) -> object:
+        """`postgres://` and `postgresql://`, as hosts hand them out, mean the driver that is installed."""
+        scheme, separator, rest = str(url).partition("://")
+        return f"postgresql+psycopg{separator}{rest}" if scheme in ("postgres", "postgresql") else url
+
+    @field_validator("slack_api_url")
+    @classmethod
+    def _end_with_a_slash(cls, url: str) -> str:
+        return url if url.endswith("/") else f"{url}/"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derive_mode(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or values.get("slack_mode") or not values.get("slack_bot_token"):
+            return values
+        mode = "socket" if values.get("slack_app_token") else "http" if values.get("slack_signing_secret") else "off"
+        return {**values, "slack_mode": mode}
+
+
+def contradictions(settings: Settings, *, given: Container[str]) -> Iterator[tuple[str, str]]:
+    """(setting, sentence) for each value that is well formed but cannot be meant; `given` are the names set at all."""
+    yield from _slack(settings, given=given)
+    yield from _people(settings)
+    for topic in settings.sns_topics:
+        if not TOPIC.fullmatch(topic):
+            yield "sns_topics", f'"{topic}" is not the ARN of an SNS topic (arn:aws:sns:REGION:ACCOUNT:NAME)'
+    for name, urls in (("sqs_queue_urls", settings.sqs_queue_urls), ("aws_endpoint_url", (settings.aws_endpoint_url,))):
+        for url in urls:
+            if url and urlsplit(url).scheme not in ("http", "https"):
+                yield name, f'"{url}" is not a URL; it should begin with https://'
+    if 0 < len(settings.audit_key) < SHORTEST_KEY:
+        yield "audit_key", f"audit_key is too short to protect anything; give at least {SHORTEST_KEY} random characters"
+
+
+def _slack(settings: Settings, *, given: Container[str]) -> Iterator[tuple[str, str]]:
+    bot, app, secret = settings.slack_bot_token, settings.slack_app_token, settings.slack_signing_secret
+    if bot and not bot.get_secret_value().startswith("xoxb-"):
+        yield "slack_bot_token", "slack_bot_token should be the Bot User OAuth Token, which begins with xoxb-"
+    if app and not app.get_secret_value().startswith("xapp-"):
+        yield "slack_app_token", "slack_app_token should be an App-Level Token, which begins with xapp-"
+    if bot and "slack_mode" not in given and settings.slack_mode == "off":
+        yield "slack_bot_token", ONLY_A_BOT
+    if settings.slack_mode != "off" and not bot:
+        yield "slack_mode", f"slack_mode {settings.slack_mode} needs slack_bot_token (xoxb-…)"
+    if settings.slack_mode == "socket" and not app:
+        yield "slack_mode", "slack_mode socket needs slack_app_token (xapp-… with connections:write)"
+    if settings.slack_mode == "http" and not secret:
+        yield "slack_mode", "slack_mode http needs slack_signing_secret; without it anybody could pretend to be Slack"
+    url = urlsplit(settings.slack_api_url)
+    if url.scheme != "https" and url.hostname not in ("localhost", "127.0.0.1", "::1"):
+        yield "slack_api_url", f"slack_api_url {settings.slack_api_url} would send tokens in the clear; use https"
+
+
+def _people(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Two people with one account would be one person to every approval rule."""
+    accounts = Counter(
+        f"{door} {account}"
+        for person in settings.people
+        for door, of in (
+            ("id", (person.id,)),
+            ("slack", (person.slack,)),
+            ("terminal", (person.terminal,)),
+            ("iam", person.iam),
+        )
+        for account in of
+        if account
+    )
+    for account, count in accounts.items():
+        if count > 1:
+            yield "people", f"people: {account} belongs to {count} people; an account is one person's"
+    known = {person.id for person in settings.people} | settings.groups.keys()
+    for name, listed in (
+        *((f"groups.{name}", ids) for name, ids in settings.groups.items()),
+        ("admins", settings.admins),
+    ):
+        for entry in listed:
+            plain = entry.removeprefix("person:").removeprefix("group:")
+            if plain not in known and not SLACK_ID.fullmatch(entry) and not entry.startswith("arn:"):
+                yield (
+                    name.partition(".")[0],
+                    f'{name}: "{entry}" is nobody; add it to people, or give a Slack id or an ARN',
+                )
