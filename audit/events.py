@@ -1,0 +1,63 @@
+"""The vocabulary of facts: every event name, what it means, and who can be its actor."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from infra.canonical import Json
+
+ActorKind = Literal["person", "alarm", "schedule", "system"]
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who did it. `id` is stable (`slack:T01/U01`, `terminal:lee`, an alarm ARN); `name` is for reading only."""
+
+    kind: ActorKind
+    id: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        """The id, with the name where there is one."""
+        return f"{self.name} ({self.id})" if self.name else self.id
+
+
+SYSTEM = Actor("system", "playbook-bot")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One fact in the past tense. `subject` is the execution it belongs to, or the alarm, or "" for the bot itself."""
+
+    name: str
+    subject: str
+    actor: Actor = SYSTEM
+    data: Mapping[str, Json] = field(default_factory=dict)
+
+
+EVENTS: Mapping[str, str] = {
+    "bot.started": "the process came up; data says what it found unfinished",
+    "alarm.received": "an alarm's state change arrived for the first time",
+    "alarm.refused": "a message that claimed to be an alarm was not accepted",
+    "playbook.suggested": "an alarm matched a playbook that a person must start",
+    "playbook.suppressed": "an alarm matched a playbook, but something forbade the start",
+    "execution.started": "an execution was accepted and recorded",
+    "execution.cancelling": "somebody asked for an execution to stop",
+    "execution.ended": "an execution reached a final status",
+    "step.started": "a step began; data has its resolved inputs",
+    "step.waiting": "a step waits for a signal from people",
+    "step.retried": "an attempt failed and another follows",
+    "step.recovered": "a step was found half done after a crash and is looked at before it is repeated",
+    "step.ended": "a step reached a final status",
+    "signal.received": "a signal was given to an execution",
+    "signal.refused": "a signal did not fit the state of the execution",
+    "aws.called": "an AWS operation was called: service, operation, resource, request id, error",
+    "approval.asked": "people were asked to agree",
+    "approval.decided": "one person approved or rejected",
+    "approval.refused": "an attempt to decide was not allowed",
+    "approval.concluded": "the question is closed: Approved, Rejected, TimedOut or Cancelled",
+    "approval.announced": "the question was shown in a channel",
+    "access.refused": "a person asked for something they may not do",
+    "request.refused": "a request at a door was not authentic or not for us",
+}
+"""name -> meaning. An event with a name that is not here is a programming error."""
