@@ -1,0 +1,293 @@
+"""The embedded engine: carries executions from wait to wait, running actions here.
+
+One way into "running": `carry`. It takes the lease on a due row, lets the conductor move it, commits the intent,
+runs the wanted call outside any transaction, and commits how it ended together with what follows from that.
+"""
+
+import itertools
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal, Protocol
+
+from audit.events import Actor, Event
+from engine import conductor
+from engine.action import Action, ChildOrder, ChildResult, Outcome, Waiting
+from engine.document import Document
+from engine.execution import Change, Execution
+from engine.parameters import bind, initial_variables
+from engine.performing import Performer, assumed_role, child_result
+from engine.protocol import ExecutionNotFound, StartOrder
+from engine.rules import Rules, exponential_backoff, system_values
+from engine.shelf import DocumentShelf
+from engine.signals import Signal
+from engine.store import ExecutionStore, Superseded
+from infra.canonical import Json
+from infra.clock import Clock
+from infra.db import Database, Transaction
+
+LEASE = timedelta(seconds=6)
+"""A carrier that has not renewed for this long is taken for dead."""
+
+
+class Dispatcher(Protocol):
+    """Who works on a due execution."""
+
+    def wake(self, execution_id: str, due_at: datetime) -> None:
+        """Have `carry` called for this execution at that moment, by somebody, at least once."""
+
+
+class DocumentSource(Protocol):
+    """Where aws:executeAutomation finds its documents."""
+
+    def find(self, name: str, version: str) -> Document:
+        """The document of that name. Raises LookupError with a sentence."""
+
+
+@dataclass
+class Surroundings:
+    """What the composition root gives an embedded engine."""
+
+    db: Database
+    store: ExecutionStore
+    shelf: DocumentShelf
+    actions: Mapping[str, Action[Any]]
+    performer: Performer
+    clock: Clock
+    documents: DocumentSource | None = None
+    backoff: Callable[[int], timedelta] = exponential_backoff
+    parameter_store: Callable[[str], Json] | None = None
+    worker: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
+
+
+@dataclass(frozen=True, slots=True)
+class _Carried:
+    """A state with a call to perform on it."""
+
+    state: Execution
+    call: conductor.Call
+    document: Document
+    child: ChildResult | None
+    may_have_run: bool = False
+
+
+class EmbeddedEngine:
+    """Runs documents itself, with the lease and the fence of each row as its only coordination."""
+
+    def __init__(self, here: Surroundings) -> None:
+        self._here = here
+        self._store, self._clock = here.store, here.clock
+        self.dispatcher: Dispatcher | None = None
+        self._carriers = itertools.count(1)
+        self._held: dict[str, str] = {}
+        self._held_lock = threading.Lock()
+
+    # -- verbs
+
+    def start(self, tx: Transaction, order: StartOrder) -> str:
+        """Record a new execution; the same request key gives the same execution. Raises ParametersInvalid."""
+        known = self._store.by_request_key(tx, order.request_key) if order.request_key else None
+        return known or self._start(tx, order)
+
+    def _start(self, tx: Transaction, order: StartOrder, *, parent: Execution | None = None) -> str:
+        document, now = order.document, self._clock()
+        state = self._bound(order, parent, now)
+        self._here.shelf.put(tx, document)
+        change = conductor.start(state, self._rules(document, now), actor=order.actor)
+        self._store.add(tx, change, now, request_key=order.request_key or None)
+        self._wake_after(tx, replace(change.state, version=1))
+        return state.id
+
+    def _bound(self, order: StartOrder, parent: Execution | None, now: datetime) -> Execution:
+        document = order.document
+        state = Execution(
+            id=order.execution_id or str(uuid.uuid4()),
+            document_name=document.name,
+            document_version=document.version,
+            document_digest=document.digest,
+            parameters={},
+            started_by=order.actor,
+            region=order.region,
+            account=order.account,
+            partition=order.partition,
+            mode=order.mode,
+            parent_id=parent.id if parent else "",
+            depth=parent.depth + 1 if parent else 1,
+            tags=order.tags,
+            context=order.context,
+        )
+        system = system_values(state, now)
+        parameters = bind(document, order.parameters, system=system, parameter_store=self._here.parameter_store)
+        variables = initial_variables(document, parameters, system=system)
+        role = assumed_role(document, parameters, system) or (parent.assume_role if parent else "")
+        return replace(state, parameters=parameters, variables=variables, assume_role=role)
+
+    def signal(self, tx: Transaction, execution_id: str, signal: Signal) -> None:
+        """Give a signal. Raises SignalRefused, ExecutionNotFound."""
+        state, rules = self._locked(tx, execution_id)
+        self._forward(tx, conductor.receive(state, signal, rules), rules)
+
+    def stop(
+        self, tx: Transaction, execution_id: str, actor: Actor, kind: Literal["Cancel", "Complete"] = "Cancel"
+    ) -> None:
+        """Stop an execution. Raises InvalidStatus, ExecutionNotFound."""
+        state, rules = self._locked(tx, execution_id)
+        change = conductor.stop(state, actor, rules, kind=kind)
+        if change.state is not state:
+            self._forward(tx, change, rules)
+
+    def _forward(self, tx: Transaction, change: Change, rules: Rules) -> None:
+        """Save a change with all that follows from it without a call; a worker does the rest."""
+        change = _then(change, conductor.advance(change.state, rules))
+        self._after(tx, self._store.save(tx, change, rules.now))
+
+    def _locked(self, tx: Transaction, execution_id: str) -> tuple[Execution, Rules]:
+        claimed = self._store.lock(tx, execution_id)
+        if claimed is None:
+            raise ExecutionNotFound(f"there is no execution {execution_id}")
+        state = claimed.execution
+        return state, self._rules(self._here.shelf.get(tx, state.document_digest), self._clock())
+
+    # -- carrying
+
+    def carry(self, execution_id: str) -> None:
+        """Take a due execution to its next wait. Harmless when it is not due, or somebody else has it."""
+        carrier = f"{self._here.worker}.{next(self._carriers)}"
+        try:
+            with self._here.db.transaction() as tx:
+                carried = self._take_up(tx, execution_id, carrier)
+            while carried is not None:
+                carried = self._perform(carried, carrier)
+        except Superseded:
+            return
+        finally:
+            with self._held_lock:
+                self._held.pop(carrier, None)
+
+    def _take_up(self, tx: Transaction, execution_id: str, carrier: str) -> _Carried | None:
+        claimed, now = self._store.lock(tx, execution_id), self._clock()
+        if claimed is None or claimed.is_held_by_another(carrier, now):
+            return None
+        state = claimed.execution
+        rules = self._rules(self._here.shelf.get(tx, state.document_digest), now)
+        child = self._child_of(tx, state)
+        change = Change(state)
+        if state.phase == "child" and child is not None and child.status is not None:
+            change = conductor.child_ended(state, child, rules)
+        elif not conductor.is_due(state, now):
+            self._wake_after(tx, state)
+            return None
+        may_have_run = state.phase == "calling" and claimed.claimed_by is not None
+        if may_have_run:
+            change = conductor.recover(state, rules)
+        carried = self._onward(tx, change, rules, carrier, child=child)
+        return replace(carried, may_have_run=may_have_run) if carried else None
+
+    def _child_of(self, tx: Transaction, state: Execution) -> ChildResult | None:
+        step = state.step
+        child = self._store.get(tx, step.child_id) if step is not None and step.child_id else None
+        return child_result(child, self._here.shelf.get(tx, child.document_digest)) if child else None
+
+    def _onward(
+        self, tx: Transaction, change: Change, rules: Rules, carrier: str, *, child: ChildResult | None = None
+    ) -> _Carried | None:
+        """Advance and save; keep the lease while a call is wanted."""
+        change = _then(change, conductor.advance(change.state, rules))
+        call = conductor.wants(change.state)
+        lease = (carrier, rules.now + LEASE) if call else None
+        saved = self._store.save(tx, change, rules.now, lease=lease)
+        if call is None:
+            self._after(tx, saved)
+            return None
+        with self._held_lock:
+            self._held[carrier] = saved.id
+        return _Carried(saved, call, rules.document, child)
+
+    def _perform(self, carried: _Carried, carrier: str) -> _Carried | None:
+        state, call = carried.state, carried.call
+        outcome, events = self._here.performer.perform(
+            state, carried.document, call, may_have_run=carried.may_have_run, child=carried.child
+        )
+        if call.kind == "cancel" and call.step.child_id:
+            self._stop_child(call.step.child_id, state)
+        with self._here.db.transaction() as tx:
+            return self._conclude(tx, carried, outcome, events, carrier)
+
+    def _conclude(
+        self, tx: Transaction, carried: _Carried, outcome: Outcome | None, events: list[Event], carrier: str
+    ) -> _Carried | None:
+        state, rules = self._locked(tx, carried.state.id)
+        wanted = conductor.wants(state)
+        if wanted is None or wanted.id != carried.call.id:
+            self._store.record(tx, Change(state, tuple(events)), rules.now)
+            return None
+        change = conductor.report(state, carried.call.id, outcome, rules)
+        if isinstance(outcome, Waiting) and outcome.child is not None:
+            change = self._with_child(tx, state, change, outcome.child, rules)
+        return self._onward(tx, Change(change.state, (*events, *change.events)), rules, carrier)
+
+    def _with_child(
+        self, tx: Transaction, before: Execution, change: Change, order: ChildOrder, rules: Rules
+    ) -> Change:
+        """Start the child a step has asked for; a child that cannot start fails the step instead."""
+        try:
+            self._start_child(tx, change.state, order)
+        except Exception as error:  # noqa: BLE001 - any refusal of the child is the step's failure, in its own words
+            call = conductor.wants(before)
+            return conductor.report(before, call.id, conductor.refused_child(error), rules) if call else change
+        return change
+
+    def _start_child(self, tx: Transaction, parent: Execution, order: ChildOrder) -> None:
+        step = parent.step
+        if step is None or self._store.get(tx, step.child_id) is not None:
+            return
+        if order.targets:
+            raise LookupError(f"{' and '.join(order.targets)} are not carried out here: no child was started")
+        if self._here.documents is None:
+            raise LookupError(f'document "{order.document_name}" was not found')
+        document = self._here.documents.find(order.document_name, order.document_version)
+        if parent.depth >= conductor.DEEPEST:
+            raise LookupError(f"automations may be nested at most {conductor.DEEPEST} levels deep")
+        wish = StartOrder(
+            document, order.parameters, parent.started_by, parent.region, parent.account, parent.partition,
+            execution_id=step.child_id, context={"parent_step": step.name},
+        )  # fmt: skip
+        self._start(tx, wish, parent=parent)
+
+    def _stop_child(self, child_id: str, parent: Execution) -> None:
+        actor = parent.cancelled_by or Actor("system", f"execution:{parent.id}")
+        try:
+            with self._here.db.transaction() as tx:
+                self.stop(tx, child_id, actor)
+        except (conductor.InvalidStatus, ExecutionNotFound):
+            return
+
+    # -- after a commit
+
+    def _after(self, tx: Transaction, state: Execution) -> None:
+        self._wake_after(tx, state)
+        if state.is_over and state.parent_id and self.dispatcher is not None:
+            dispatcher, now = self.dispatcher, self._clock()
+            tx.on_commit(lambda: dispatcher.wake(state.parent_id, now))
+
+    def _wake_after(self, tx: Transaction, state: Execution) -> None:
+        due, dispatcher = state.due_at, self.dispatcher
+        if due is not None and dispatcher is not None:
+            tx.on_commit(lambda: dispatcher.wake(state.id, due))
+
+    def renew_leases(self) -> None:
+        """Say that this worker's carriers live; called every few seconds by its dispatcher."""
+        with self._held_lock:
+            held = dict(self._held)
+        if held:
+            with self._here.db.transaction() as tx:
+                self._store.extend(tx, held, self._clock() + LEASE)
+
+    def _rules(self, document: Document, now: datetime) -> Rules:
+        return Rules(document, self._here.actions, now, backoff=self._here.backoff)
+
+
+def _then(first: Change, second: Change) -> Change:
+    return Change(second.state, (*first.events, *second.events))

@@ -1,0 +1,135 @@
+"""Running one wanted call outside any transaction: the action, its AWS, and the events of what it did."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Protocol
+
+import structlog
+
+from audit.events import Event
+from engine.action import Action, ActionContext, AwsApi, ChildResult, Failed, FailureType, Outcome, Stage
+from engine.conductor import Call
+from engine.document import Document
+from engine.execution import Execution, Status
+from engine.expressions import Scope, resolve
+from engine.rules import Rules, system_values
+from engine.wire import NO_OUTPUT
+from infra.aws_errors import AwsRefused, AwsUnreachable
+from infra.canonical import Json
+from infra.clock import Clock
+
+log = structlog.get_logger()
+
+
+class AwsCallRecord(Protocol):
+    """One AWS call, as the trail keeps it."""
+
+    def facts(self) -> dict[str, Json]:
+        """Service, operation, resource, request id, error: never a payload."""
+
+
+class RecordingAws(AwsApi, Protocol):
+    """AWS for one execution, which remembers what was called."""
+
+    def drain(self) -> Sequence[AwsCallRecord]:
+        """The calls since the last time, in order."""
+
+
+AwsFor = Callable[[Execution], RecordingAws]
+
+
+@dataclass(frozen=True, slots=True)
+class Performer:
+    """Runs calls. `aws_for` opens AWS in the execution's account and Region, as its role."""
+
+    actions: Mapping[str, Action[Any]]
+    aws_for: AwsFor
+    clock: Clock
+    poll: timedelta = timedelta(seconds=5)
+    services: Mapping[str, Any] = field(default_factory=dict)
+
+    def perform(
+        self, state: Execution, document: Document, call: Call, *, may_have_run: bool, child: ChildResult | None
+    ) -> tuple[Outcome | None, list[Event]]:
+        """Run the action (or tell it that it is cancelled): its outcome and the events of its AWS calls."""
+        try:
+            aws = self.aws_for(state)
+        except (AwsRefused, AwsUnreachable) as error:
+            return (None if call.kind == "cancel" else refused_by_aws(error)), []
+        context = self._context(state, document, call, aws, may_have_run=may_have_run, child=child)
+        action = self.actions[call.step.action]
+        outcome: Outcome | None = None
+        try:
+            inputs = action.Inputs.model_validate(dict(call.step.inputs))
+            if call.kind == "cancel":
+                action.cancel(inputs, context)
+            else:
+                outcome = action.run(inputs, context)
+        except (AwsRefused, AwsUnreachable) as error:
+            outcome = None if call.kind == "cancel" else refused_by_aws(error)
+        except Exception:  # the loop must go on: an action's defect is its step's failure, and is logged
+            log.exception("action failed unexpectedly", execution=state.id, step=call.step.name)
+            outcome = None if call.kind == "cancel" else Failed("Internal Server Error", type=FailureType.INTERNAL)
+        return outcome, [_called(state, call, record) for record in aws.drain()]
+
+    def _context(
+        self,
+        state: Execution,
+        document: Document,
+        call: Call,
+        aws: RecordingAws,
+        *,
+        may_have_run: bool,
+        child: ChildResult | None,
+    ) -> ActionContext:
+        now = self.clock()
+        spec = document.step(call.step.name)
+        return ActionContext(
+            now=now,
+            execution_id=state.id,
+            step_name=call.step.name,
+            step_execution_id=call.step.id,
+            token=call.token,
+            memo=call.step.memo,
+            may_have_run=may_have_run,
+            aws=aws,
+            system=system_values(state, now),
+            variable_types={name: variable.type for name, variable in document.variables.items()},
+            child=child,
+            timeout=Rules(document, self.actions, now).timeout(spec) if spec else None,
+            poll=self.poll,
+            services=self.services,
+        )
+
+
+def _called(state: Execution, call: Call, record: AwsCallRecord) -> Event:
+    return Event("aws.called", state.id, data={"step": call.step.name, **record.facts()})
+
+
+def refused_by_aws(error: AwsRefused | AwsUnreachable) -> Failed:
+    """An AWS error that no action has translated, as a step's failure."""
+    if isinstance(error, AwsUnreachable):
+        return Failed(str(error), type=FailureType.INTERNAL)
+    kind = FailureType.PERMISSION if error.is_denied else FailureType.ACTION
+    kind = FailureType.THROTTLING if error.is_throttling else kind
+    return Failed(str(error), Stage.INVOCATION, kind)
+
+
+def assumed_role(document: Document, parameters: Mapping[str, Json], system: Mapping[str, Json]) -> str:
+    """The role a document asks for with these parameters; "" = run as the caller."""
+    if not document.assume_role:
+        return ""
+    role = resolve(document.assume_role, Scope(parameters=parameters, outputs={}, variables={}, system=system))
+    return role.strip() if isinstance(role, str) else ""
+
+
+def child_result(child: Execution, document: Document) -> ChildResult:
+    """What a parent's step sees of its child: the values of its declared outputs, in order."""
+    outputs: list[Json] = []
+    for name in document.outputs:
+        found = child.outputs.get(name, NO_OUTPUT)
+        outputs += found if isinstance(found, list) else [found]
+    status = str(child.status) if child.is_over else None
+    message = child.failure_message if child.status is not Status.SUCCESS else ""
+    return ChildResult(child.id, status, tuple(outputs), message)

@@ -1,0 +1,1 @@
+"""aws:executeScript: the jailed child and the broker that makes its AWS calls."""
