@@ -1,0 +1,1 @@
+"""Collecting agreement: policy, requests and decisions."""
