@@ -1,0 +1,18 @@
+"""Every table of the program, gathered from the stores that own them."""
+
+from importlib import import_module
+from importlib.util import find_spec
+
+from sqlalchemy import MetaData
+
+from infra.db import metadata
+
+STORES = ("audit.store", "engine.store", "approvals.store", "playbooks.store", "bot.slack.store")
+
+
+def all_tables() -> MetaData:
+    """The metadata with the tables of every store in it."""
+    for name in STORES:
+        if find_spec(name) is not None:
+            import_module(name)
+    return metadata

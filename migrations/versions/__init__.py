@@ -1,0 +1,1 @@
+"""The changes, oldest first: NNNN_expand_… ships before the code that needs it, NNNN_contract_… after."""
