@@ -1,0 +1,1 @@
+"""The waist: verbs (operations), facts (queries), reactions and the playbook catalog."""

@@ -1,0 +1,161 @@
+"""What doors may know: read-only views of executions, approvals and playbooks. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from audit.events import Actor
+from engine.document import Parameter
+from infra.canonical import Json
+
+
+@dataclass(frozen=True, slots=True)
+class StepFacts:
+    """One line of the card. `status` is SSM's; `say` is what the action says about its waiting."""
+
+    name: str
+    action: str
+    status: str
+    description: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    attempt: int = 1
+    max_attempts: int = 1
+    say: str = ""
+    failure_message: str = ""
+    inputs: Mapping[str, Json] = field(default_factory=dict)
+    outputs: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionFacts:
+    """One person's answer."""
+
+    actor: Actor
+    verdict: str
+    """Approve or Reject."""
+    at: datetime
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalFacts:
+    """A question to people. `status` is Waiting, Approved, Rejected, TimedOut or Cancelled.
+
+    `approvers` are the people and groups who may answer, spelled for reading: `<@U01>`, `<!subteam^S01>`, `lee`.
+    """
+
+    id: str
+    execution_id: str
+    step_name: str
+    status: str
+    message: str
+    approvers: tuple[str, ...]
+    minimum: int
+    decisions: tuple[DecisionFacts, ...]
+    asked_at: datetime
+    expires_at: datetime | None
+    playbook: str = ""
+    title: str = ""
+    may_approve_own: bool = False
+    problem: str = ""
+    """Why nobody can answer it, if so."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmFacts:
+    """The alarm that started an execution, as far as a card shows it."""
+
+    name: str
+    state: str
+    reason: str
+    region: str
+    account: str
+    changed_at: datetime
+    arn: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionFacts:
+    """All a card says about one execution."""
+
+    id: str
+    playbook: str
+    title: str
+    document: str
+    status: str
+    started_by: Actor
+    started_at: datetime
+    region: str
+    account: str
+    parameters: Mapping[str, Json]
+    steps: tuple[StepFacts, ...]
+    """In document order, never-reached ones as Pending; repeated loop bodies once each, latest."""
+    targets: tuple[str, ...] = ()
+    """Resources it works on (instance ids …), from parameters of resource types."""
+    ended_at: datetime | None = None
+    alarm: AlarmFacts | None = None
+    alarm_now: str = ""
+    """The alarm's latest known state when it is not the one that started it: "OK" once it has recovered."""
+    approval: ApprovalFacts | None = None
+    """The open question, else the latest one."""
+    approvals: tuple[ApprovalFacts, ...] = ()
+    failure_message: str = ""
+    cancelled_by: Actor | None = None
+    channel: str = ""
+    outputs: Mapping[str, Json] = field(default_factory=dict)
+    parent_id: str = ""
+    recovered: bool = False
+    """Whether the bot was restarted while it ran and a step had to be looked at."""
+    version: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the status is final."""
+        return self.status in ("Success", "Failed", "TimedOut", "Cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestionFacts:
+    """An alarm that a person may answer with a playbook, or that started nothing (`why` says so)."""
+
+    id: str
+    alarm: AlarmFacts
+    playbooks: tuple[tuple[str, str], ...]
+    """(name, title) of the playbooks that match."""
+    channel: str
+    why: str = ""
+    started: tuple[str, ...] = ()
+    """Executions that were started from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybookFacts:
+    """One entry of the list, and what its form needs."""
+
+    name: str
+    title: str
+    description: str
+    parameters: tuple[Parameter, ...]
+    """Those a person may give, in document order."""
+    preset: Mapping[str, Json]
+    """Values the playbook fixes itself."""
+    start: str
+    approvers: tuple[str, ...]
+    trigger: str
+    """One line: what alarm starts it, or ""."""
+    document: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineEntry:
+    """One line of an execution's story, from the audit trail."""
+
+    seq: int
+    at: datetime
+    name: str
+    actor: Actor
+    text: str
+    data: Mapping[str, Json]
+    hash: str

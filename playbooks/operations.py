@@ -1,0 +1,317 @@
+"""The verbs: everything a door may ask for. Each one is one transaction; none of them talks to AWS or Slack."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, Protocol
+
+from approvals import policy
+from approvals.store import ApprovalStore
+from audit.events import SYSTEM, Actor, Event
+from audit.store import AuditStore
+from engine.conductor import InvalidStatus
+from engine.execution import Execution
+from engine.parameters import ParametersInvalid
+from engine.protocol import Engine, ExecutionNotFound, StartOrder
+from engine.signals import Signal, SignalRefused, SignalType
+from engine.store import ExecutionStore
+from infra.canonical import Json
+from infra.clock import Clock
+from infra.db import Database, Transaction
+from playbooks.alarm import Alarm
+from playbooks.mapping import MappingFailed, parameters_from
+from playbooks.matching import matching
+from playbooks.people import Directory, Identity
+from playbooks.playbook import Playbook
+from playbooks.refusals import (
+    InvalidLibrary,
+    NoLongerOpen,
+    NotAllowed,
+    ParametersRefused,
+    Refused,
+    UnknownPlaybook,
+)
+from playbooks.store import AlarmRecord, AlarmStore
+
+__all__ = [
+    "InvalidLibrary",
+    "NoLongerOpen",
+    "NotAllowed",
+    "Operations",
+    "Order",
+    "ParametersRefused",
+    "Received",
+    "Refused",
+    "UnknownPlaybook",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What became of an alarm message."""
+
+    verdict: Literal["started", "suggested", "recorded", "duplicate", "silenced"]
+    executions: tuple[str, ...] = ()
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A person's wish to run a playbook. `request_key` makes the same wish, delivered twice, one execution."""
+
+    playbook: str
+    parameters: Mapping[str, Json] = field(default_factory=dict)
+    channel: str = ""
+    request_key: str = ""
+    suggestion_id: str = ""
+    """The suggestion this answers, so that its alarm fills parameters and shows on the card."""
+    region: str = ""
+    """Where to run; empty = the alarm's Region, else the bot's own."""
+
+
+class Shelf(Protocol):
+    """The catalog, as the verbs see it."""
+
+    @property
+    def all(self) -> Sequence[Playbook]:
+        """Every playbook, by name."""
+
+    def get(self, name: str) -> Playbook | None:
+        """The playbook of that name."""
+
+    def suggestion(self, name: str) -> str:
+        """The name that was probably meant, or ""."""
+
+
+@dataclass
+class Parts:
+    """What the composition root gives the verbs."""
+
+    db: Database
+    audit: AuditStore
+    executions: ExecutionStore
+    approvals: ApprovalStore
+    alarms: AlarmStore
+    engine: Engine
+    catalog: Shelf
+    directory: Directory
+    clock: Clock
+    region: str
+    account: str = ""
+    channel: str = ""
+    regions: tuple[str, ...] = ()
+    admins: tuple[str, ...] = ()
+
+
+class Operations:
+    """The verbs. Composed in bot/service.py."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    # -- alarms
+
+    def receive(self, alarm: Alarm) -> Received:
+        """Record an alarm's state change once, and start or suggest what matches it."""
+        parts, now = self._parts, self._parts.clock()
+        with parts.db.transaction() as tx:
+            record = AlarmRecord(alarm.transition_key, alarm, now)
+            if parts.alarms.is_known(tx, alarm) or not parts.alarms.add(tx, record):
+                return Received("duplicate", key=record.key)
+            actor = Actor("alarm", alarm.id, alarm.name)
+            parts.audit.append(tx, [_alarm_event(alarm, record.key, actor)], now)
+            record = self._answered(tx, record, actor)
+            parts.alarms.conclude(tx, record)
+        return Received(record.verdict, record.executions, record.key)  # type: ignore[arg-type]
+
+    def _answered(self, tx: Transaction, record: AlarmRecord, actor: Actor) -> AlarmRecord:
+        alarm = record.alarm
+        found = [playbook for playbook in matching(self._parts.catalog.all, alarm) if playbook.start != "off"]
+        if not found:
+            return replace(record, verdict="recorded")
+        channel = next((playbook.channel for playbook in found if playbook.channel), self._parts.channel)
+        record = replace(record, channel=channel, playbooks=tuple((each.name, each.title) for each in found))
+        if alarm.is_silenced:
+            why = f"suppressed by {alarm.suppressed_by}" if alarm.suppressed_by else f"muted by {alarm.muted_by}"
+            self._note(tx, "playbook.suppressed", replace(record, why=why), actor)
+            return replace(record, verdict="silenced", why=why)
+        automatic = [playbook for playbook in found if playbook.start == "auto"]
+        why = ""
+        if automatic:
+            try:
+                execution_id = self._start_for(tx, automatic[0], record, actor)
+            except (MappingFailed, ParametersInvalid) as error:
+                why = f"{automatic[0].name} could not start by itself: {error}"
+            else:
+                return replace(record, verdict="started", executions=(execution_id,))
+        record = replace(record, verdict="suggested", why=why)
+        self._note(tx, "playbook.suggested", record, actor)
+        return record
+
+    def _note(self, tx: Transaction, name: str, record: AlarmRecord, actor: Actor) -> None:
+        data: dict[str, Json] = {
+            "alarm_key": record.key,
+            "playbooks": [playbook for playbook, _ in record.playbooks],
+            "channel": record.channel,
+            "why": record.why,
+        }
+        self._parts.audit.append(tx, [Event(name, record.alarm.id, actor, data)], self._parts.clock())
+
+    def _start_for(self, tx: Transaction, playbook: Playbook, record: AlarmRecord, actor: Actor) -> str:
+        alarm = record.alarm
+        order = StartOrder(
+            playbook.runbook,
+            parameters_from(playbook, alarm),
+            actor,
+            alarm.region,
+            alarm.account,
+            request_key=f"alarm:{record.key}:{playbook.name}"[:128],
+            context=self._context(playbook, channel=playbook.channel or self._parts.channel, alarm_key=record.key),
+        )
+        return self._parts.engine.start(tx, order)
+
+    @staticmethod
+    def _context(playbook: Playbook, *, channel: str, alarm_key: str = "") -> dict[str, Json]:
+        return {"playbook": playbook.name, "title": playbook.title, "channel": channel, "alarm_key": alarm_key}
+
+    def refuse_request(self, door: str, reason: str, *, sender: str = "") -> None:
+        """Audit a request that was not authentic or not for us."""
+        name = "alarm.refused" if door in ("sns", "sqs", "eventbridge") else "request.refused"
+        data: dict[str, Json] = {"door": door, "reason": reason, "sender": sender}
+        with self._parts.db.transaction() as tx:
+            self._parts.audit.append(tx, [Event(name, "", SYSTEM, data)], self._parts.clock())
+
+    # -- people
+
+    def start(self, order: Order, by: Identity) -> str:
+        """Start a playbook; returns the execution id.
+
+        Raises UnknownPlaybook, NotAllowed (audited), ParametersRefused.
+        """
+        playbook = self._parts.catalog.get(order.playbook)
+        if playbook is None:
+            raise UnknownPlaybook(order.playbook, self._parts.catalog.suggestion(order.playbook))
+        if not self._may_run(by, playbook):
+            raise self._not_allowed(by, f"run {playbook.name}", f"You may not run `{playbook.name}`.")
+        with self._parts.db.transaction() as tx:
+            record = self._parts.alarms.get(tx, order.suggestion_id) if order.suggestion_id else None
+            wish = self._wish(playbook, order, record, by)
+            try:
+                execution_id = self._parts.engine.start(tx, wish)
+            except ParametersInvalid as error:
+                raise ParametersRefused(error.problems) from error
+            if record is not None and execution_id not in record.executions:
+                self._parts.alarms.conclude(tx, replace(record, executions=(*record.executions, execution_id)))
+        return execution_id
+
+    def _wish(self, playbook: Playbook, order: Order, record: AlarmRecord | None, by: Identity) -> StartOrder:
+        try:
+            preset = parameters_from(playbook, record.alarm if record else None, given=frozenset(order.parameters))
+        except MappingFailed as error:
+            raise Refused(str(error)) from error
+        given = {name: value for name, value in order.parameters.items() if value is not None}
+        fixed = sorted(name for name in given if name in preset and name in playbook.fixed)
+        if fixed:
+            raise ParametersRefused({name: f"`{name}` is set by the playbook and cannot be given." for name in fixed})
+        region = order.region or (record.alarm.region if record else self._parts.region)
+        allowed = self._parts.regions or (self._parts.region,)
+        if region not in allowed and (record is None or region != record.alarm.region):
+            raise Refused(f"Region `{region}` is not one of {', '.join(allowed)}.")
+        return StartOrder(
+            playbook.runbook,
+            {**preset, **given},
+            _actor(by),
+            region,
+            record.alarm.account if record else self._parts.account,
+            request_key=order.request_key[:128],
+            context=self._context(
+                playbook,
+                channel=playbook.channel or order.channel or self._parts.channel,
+                alarm_key=record.key if record else "",
+            ),
+        )
+
+    def _may_run(self, by: Identity, playbook: Playbook) -> bool:
+        return self._parts.directory.is_listed(by, (*playbook.may_run, *self._parts.admins))
+
+    def _not_allowed(self, by: Identity, what: str, sentence: str, *, subject: str = "") -> NotAllowed:
+        """Audit a refusal in a transaction of its own; returns the exception to raise."""
+        with self._parts.db.transaction() as tx:
+            event = Event("access.refused", subject, _actor(by), {"what": what, "reason": sentence})
+            self._parts.audit.append(tx, [event], self._parts.clock())
+        return NotAllowed(sentence)
+
+    def decide(self, request_id: str, by: Identity, verdict: Literal["Approve", "Reject"], comment: str = "") -> None:
+        """Take one person's answer. Raises NotAllowed (audited), NoLongerOpen."""
+        parts, now = self._parts, self._parts.clock()
+        refusal: policy.DecisionRefused | None = None
+        with parts.db.transaction() as tx:
+            request = parts.approvals.lock(tx, request_id)
+            if request is None:
+                raise NoLongerOpen("This request is not known here. Nothing was decided.")
+            is_listed = bool(request.approver_lists) and all(
+                parts.directory.is_listed(by, names) for names in request.approver_lists
+            )
+            try:
+                change = policy.decide(request, _actor(by), verdict, is_listed=is_listed, now=now, comment=comment)
+            except policy.DecisionRefused as error:
+                refusal = error
+                data: dict[str, Json] = {"request_id": request.id, "verdict": verdict, "reason": str(error)}
+                parts.audit.append(tx, [Event("approval.refused", request.execution_id, _actor(by), data)], now)
+            else:
+                parts.approvals.save(tx, change, now)
+        if isinstance(refusal, policy.Closed):
+            raise NoLongerOpen(str(refusal))
+        if refusal is not None:
+            raise NotAllowed(f"{refusal} It was noted.")
+
+    def stop(self, execution_id: str, by: Identity) -> None:
+        """Cancel an execution. Raises Refused, NotAllowed (audited)."""
+        state = self._controllable(execution_id, by, "stop")
+        try:
+            with self._parts.db.transaction() as tx:
+                self._parts.engine.stop(tx, state.id, _actor(by))
+        except InvalidStatus as error:
+            raise Refused(f"Nothing to stop: it is over already ({state.status}).") from error
+
+    def resume(self, execution_id: str, by: Identity) -> None:
+        """Let a paused execution go on. Raises Refused, NotAllowed (audited)."""
+        state = self._controllable(execution_id, by, "resume")
+        step = state.step
+        signal = Signal(SignalType.RESUME, _actor(by), step.id if step else "")
+        try:
+            with self._parts.db.transaction() as tx:
+                self._parts.engine.signal(tx, state.id, signal)
+        except (SignalRefused, ExecutionNotFound) as error:
+            raise Refused("Nothing to resume: no step of this execution is paused.") from error
+
+    def _controllable(self, execution_id: str, by: Identity, verb: str) -> Execution:
+        with self._parts.db.reading() as connection:
+            state = self._parts.executions.get(connection, execution_id)
+        if state is None:
+            raise Refused(f"There is no execution `{execution_id}`.")
+        playbook = self._parts.catalog.get(str(state.context.get("playbook", "")))
+        is_starter = state.started_by.id == by.id
+        lists = (*playbook.may_run, *playbook.approvers) if playbook else ()
+        if not is_starter and not self._parts.directory.is_listed(by, (*lists, *self._parts.admins)):
+            sentence = f"You may not {verb} this execution."
+            raise self._not_allowed(by, f"{verb} {execution_id}", sentence, subject=execution_id)
+        return state
+
+
+def _actor(by: Identity) -> Actor:
+    return Actor("person", by.id, by.name)
+
+
+def _alarm_event(alarm: Alarm, key: str, actor: Actor) -> Event:
+    data: dict[str, Json] = {
+        "alarm_key": key,
+        "name": alarm.name,
+        "state": alarm.state,
+        "previous": alarm.previous_state,
+        "reason": alarm.reason[:1000],
+        "region": alarm.region,
+        "account": alarm.account,
+        "changed_at": alarm.changed_at.isoformat(),
+        "source": alarm.source,
+    }
+    return Event("alarm.received", alarm.id, actor, data)

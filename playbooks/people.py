@@ -1,0 +1,104 @@
+"""Who a person is across Slack, terminal and IAM: an explicit table, never a display name. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One human. `slack` is a user id, `iam` a principal ARN or user name, `terminal` a login name."""
+
+    id: str
+    slack: str = ""
+    iam: tuple[str, ...] = ()
+    terminal: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Somebody at a door, verified there: every spelling by which a list may name them."""
+
+    id: str
+    """`person:lee`, or `slack:T01/U01` / `terminal:lee` for those not in the table."""
+    name: str = ""
+    spellings: frozenset[str] = frozenset()
+    is_full_member: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """The people of the settings. Lists (`approvers`, `may_run`) are matched against an identity's spellings."""
+
+    people: tuple[Person, ...] = ()
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Named groups of the settings: group name -> person ids or Slack ids."""
+
+    def slack(
+        self, team: str, user: str, *, name: str = "", groups: Iterable[str] = (), is_full_member: bool = True
+    ) -> Identity:
+        """Identity of a verified Slack user; `groups` are ids of the user groups they are in now."""
+        person = next((person for person in self.people if person.slack == user), None)
+        return self._identity(person, f"slack:{team}/{user}", {user, *groups}, name, is_full_member=is_full_member)
+
+    def terminal(self, login: str) -> Identity:
+        """Identity of a local login; it means nobody in particular unless the table maps it."""
+        person = next((person for person in self.people if person.terminal == login), None)
+        return self._identity(person, f"terminal:{login}", set(), login, is_full_member=person is not None)
+
+    def _identity(
+        self, person: Person | None, door: str, spellings: set[str], name: str, *, is_full_member: bool
+    ) -> Identity:
+        if person is not None:
+            spellings |= {person.id, f"person:{person.id}", *person.iam} | ({person.slack} if person.slack else set())
+        spellings |= {f"group:{group}" for group, members in self.groups.items() if spellings & set(members)}
+        spellings |= {spelling.removeprefix("group:") for spelling in spellings if spelling.startswith("group:")}
+        identity = f"person:{person.id}" if person else door
+        return Identity(identity, (person.name if person else "") or name, frozenset(spellings), is_full_member)
+
+    def is_listed(self, identity: Identity, listed: Iterable[str]) -> bool:
+        """Whether a list names this identity. An empty list names nobody; "*" names every full member."""
+        return any(entry in identity.spellings or (entry == "*" and identity.is_full_member) for entry in listed)
+
+    def both(self, lists: Iterable[Iterable[str]]) -> tuple[str, ...]:
+        """The entries by which somebody could be on every one of the lists; empty = nobody can.
+
+        Named groups are opened; an entry stays as it is where only the door can tell who is behind it.
+        """
+        opened = [self._opened(names) for names in lists]
+        if not opened or any(not names for names in opened):
+            return ()
+        first, *others = opened
+        kept = [name for name in first if all(self._may_meet(name, names) for names in others)]
+        return tuple(kept)
+
+    def _opened(self, names: Iterable[str]) -> list[str]:
+        found: list[str] = []
+        for name in names:
+            members = self.groups.get(name.removeprefix("group:"))
+            found += members if members is not None else ([] if name.startswith("group:") else [name])
+        return list(dict.fromkeys(found))
+
+    def _may_meet(self, name: str, names: list[str]) -> bool:
+        person = self._person(name)
+        same = {name} if person is None else {person.id, f"person:{person.id}", person.slack, *person.iam}
+        return "*" in names or bool(same & set(names)) or any(other[:1] == "S" and other.isalnum() for other in names)
+
+    def _person(self, entry: str) -> Person | None:
+        for person in self.people:
+            if entry in (person.id, f"person:{person.id}", person.slack, *person.iam):
+                return person
+        return None
+
+    def mention(self, entry: str) -> str:
+        """A list entry as people read it: `<@U01>` where a Slack id is known."""
+        person = next(
+            (person for person in self.people if entry in (person.id, f"person:{person.id}", *person.iam)), None
+        )
+        if person is not None:
+            return f"<@{person.slack}>" if person.slack else person.id
+        if entry[:1] in ("U", "W") and entry.isalnum():
+            return f"<@{entry}>"
+        if entry[:1] == "S" and entry.isalnum():
+            return f"<!subteam^{entry}>"
+        return entry

@@ -1,0 +1,73 @@
+"""A playbook: our binding of a trigger, a runbook, an approval policy, access and a channel. Pure."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal
+
+from engine.document import Document
+from infra.canonical import Json, canonical
+
+StartMode = Literal["auto", "suggest", "off"]
+_FROM_ALARM = re.compile(r"\{\{\s*alarm\.")
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmTrigger:
+    """What an alarm must look like. Every given field must match; globs are case-sensitive `fnmatch` patterns."""
+
+    name: str = "*"
+    namespace: str = "*"
+    metric: str = "*"
+    dimensions: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    accounts: tuple[str, ...] = ()
+    """Empty = any account the intake accepts."""
+    regions: tuple[str, ...] = ()
+    states: tuple[str, ...] = ("ALARM",)
+
+
+@dataclass(frozen=True, slots=True)
+class Playbook:
+    """One folder of the library. `parameters` are values or templates: `{{ alarm.dimensions.InstanceId }}`."""
+
+    name: str
+    title: str
+    runbook: Document
+    description: str = ""
+    trigger: AlarmTrigger | None = None
+    start: StartMode = "suggest"
+    parameters: Mapping[str, Json] = field(default_factory=dict)
+    approvers: tuple[str, ...] = ()
+    """Who may approve: `U…` / `S…` ids of Slack, person ids of `people:`, IAM principals. Empty = nobody."""
+    minimum_approvals: int = 1
+    approval_expiry: timedelta | None = None
+    may_approve_own: bool = False
+    channel: str = ""
+    """Empty = the default channel of the settings."""
+    may_run: tuple[str, ...] = ()
+    """Same spellings as `approvers`; "*" = any full member. Empty = nobody (alarms may still start it)."""
+    source: str = ""
+    """Folder it was read from."""
+
+    @property
+    def fixed(self) -> frozenset[str]:
+        """Parameters a person may not give: set by the playbook, or deciding who approves or as whom it runs."""
+        ours = {name for name, value in self.parameters.items() if not _FROM_ALARM.search(canonical(value))}
+        return frozenset(ours | _parameters_in(self.runbook, self.runbook.assume_role) | self._approver_parameters())
+
+    def _approver_parameters(self) -> set[str]:
+        asking = (step for step in self.runbook.all_steps() if step.action == "aws:approve")
+        keys = ("Approvers", "MinRequiredApprovals")
+        return {name for step in asking for key in keys for name in _parameters_in(self.runbook, step.inputs.get(key))}
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether some step of the runbook asks people."""
+        return any(step.action == "aws:approve" for step in self.runbook.all_steps())
+
+
+def _parameters_in(runbook: Document, value: Json) -> set[str]:
+    """Names of the parameters that a value refers to."""
+    return {name for name in re.findall(r"\{\{\s*(\w+)\s*\}\}", canonical(value)) if name in runbook.parameters}

@@ -1,0 +1,109 @@
+"""playbook.yaml as a person writes it: every key, its type and its default, and what to say of a wrong one."""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from engine.document import Problem
+from engine.model_problems import model_problems
+from engine.source import Source
+from playbooks.playbook import StartMode
+
+UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+LONGEST_EXPIRY: Final = timedelta(days=30)
+"""aws:approve waits no longer (SSM: "aws:approve")."""
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,60}")
+EXPECTED: Final = {
+    "": "a map of keys: title, trigger, parameters …",
+    "name": "2 to 61 lower-case letters, digits and hyphens, such as reboot-instance",
+    "accounts": "an account id of 12 digits, in quotes",
+    "states": "ALARM, OK or INSUFFICIENT_DATA",
+    "start": "auto, suggest or off",
+    "overrides": "library",
+    "approval_expires_in": "a duration such as 30m, 12h, 2d or PT30M",
+    "minimum_approvals": "a number from 1 to 10",
+    "title": "a text of 1 to 150 characters",
+    "parameters": 'a map: the runbook\'s parameter to its value, such as "{{ alarm.dimensions.InstanceId }}"',
+    "dimensions": "a map: the dimension's name to what its value looks like",
+    "tags": "a map: the tag's name to what its value looks like",
+    "trigger": "a map such as {namespace: AWS/EC2, metric: StatusCheckFailed_System}",
+}
+"""What would be right, by key."""
+
+
+def _duration(value: object) -> object:
+    """`30m`, `12h`, `2d`, or an ISO 8601 duration, which pydantic reads itself; never a number without a unit."""
+    if not isinstance(value, str):
+        raise ValueError("a duration needs a unit")  # noqa: TRY004 - pydantic collects ValueErrors
+    match = re.fullmatch(r"\s*(\d{1,9})\s*([smhd])\s*", value)
+    if match is None and not value.strip().upper().startswith("P"):
+        raise ValueError("not a duration")
+    return timedelta(**{UNITS[match[2]]: int(match[1])}) if match else value
+
+
+def _several(value: object) -> object:
+    """One name stands for a list of one."""
+    return value if isinstance(value, (list, tuple)) else (value,)
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_several)]
+Accounts = Annotated[tuple[Annotated[str, Field(pattern=r"^\d{12}$")], ...], BeforeValidator(_several)]
+States = Annotated[tuple[Literal["ALARM", "OK", "INSUFFICIENT_DATA"], ...], BeforeValidator(_several)]
+
+
+class TriggerFile(BaseModel):
+    """What an alarm must look like; what is left out matches anything."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, coerce_numbers_to_str=True)
+
+    name: str = Field(default="*", alias="alarm")
+    namespace: str = "*"
+    metric: str = "*"
+    dimensions: dict[str, str] = {}
+    tags: dict[str, str] = {}
+    accounts: Accounts = ()
+    regions: Names = ()
+    states: States = ("ALARM",)
+
+
+class PlaybookFile(BaseModel):
+    """One playbook."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(default="", pattern=rf"^({NAME.pattern})?$")
+    """Empty = the folder's name."""
+    title: str = Field(min_length=1, max_length=150)
+    description: str = ""
+    overrides: Literal["library"] | None = None
+    """Says that this folder stands in for the library's playbook of the same name."""
+    runbook: str = ""
+    """Empty = runbook.yaml beside this file, or the library's where this overrides it and brings none."""
+    document_name: str = ""
+    trigger: TriggerFile | None = None
+    start: StartMode = "suggest"
+    parameters: dict[str, Any] = {}
+    approvers: Names = ()
+    minimum_approvals: int = Field(default=1, ge=1, le=10)
+    approval_expires_in: Annotated[timedelta | None, BeforeValidator(_duration)] = None
+    may_approve_own: bool = False
+    channel: str = ""
+    may_run: Names = ()
+
+    @field_validator("approval_expires_in")
+    @classmethod
+    def _within_limits(cls, value: timedelta | None) -> timedelta | None:
+        if value is not None and not timedelta() < value <= LONGEST_EXPIRY:
+            raise ValueError("too short or too long")
+        return value
+
+
+def read_file(source: Source, problems: list[Problem]) -> PlaybookFile | None:
+    """The file's content; what is wrong with it is added to the problems."""
+    try:
+        return PlaybookFile.model_validate(source.tree)
+    except ValidationError as error:
+        problems += model_problems(error, source, PlaybookFile, code="PBK005", expected=EXPECTED)
+    return None

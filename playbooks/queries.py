@@ -1,0 +1,283 @@
+"""The facts: everything a door may know. Each one reads; none of them changes anything."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+from approvals.request import ApprovalRequest
+from approvals.store import ApprovalStore
+from audit.store import AuditStore
+from audit.trail import Entry
+from engine.document import Document
+from engine.execution import Execution, Status, StepExecution
+from engine.shelf import DocumentShelf
+from engine.store import ExecutionStore
+from infra.db import Database, Transaction
+from playbooks.alarm import Alarm
+from playbooks.facts import (
+    AlarmFacts,
+    ApprovalFacts,
+    DecisionFacts,
+    ExecutionFacts,
+    PlaybookFacts,
+    StepFacts,
+    SuggestionFacts,
+    TimelineEntry,
+)
+from playbooks.operations import Shelf, UnknownPlaybook
+from playbooks.people import Directory, Identity
+from playbooks.playbook import Playbook
+from playbooks.store import AlarmStore
+from playbooks.story import sentence
+
+SHORTEST_ID = 4
+
+
+class NotFound(Exception):
+    """There is no such thing; the message is a sentence for the person who asked."""
+
+
+@dataclass
+class Sources:
+    """What the composition root gives the queries."""
+
+    db: Database
+    audit: AuditStore
+    executions: ExecutionStore
+    approvals: ApprovalStore
+    alarms: AlarmStore
+    shelf: DocumentShelf
+    catalog: Shelf
+    directory: Directory
+    admins: tuple[str, ...] = ()
+
+
+class Queries:
+    """The facts. Composed in bot/service.py."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._from = sources
+
+    # -- playbooks
+
+    def playbooks(self, by: Identity | None = None) -> Sequence[PlaybookFacts]:
+        """All playbooks, or those this person may run."""
+        directory, admins = self._from.directory, self._from.admins
+        found = [
+            playbook
+            for playbook in self._from.catalog.all
+            if by is None or directory.is_listed(by, (*playbook.may_run, *admins))
+        ]
+        return [self._playbook(playbook) for playbook in found]
+
+    def playbook(self, name: str) -> PlaybookFacts:
+        """One playbook. Raises operations.UnknownPlaybook."""
+        found = self._from.catalog.get(name)
+        if found is None:
+            raise UnknownPlaybook(name, self._from.catalog.suggestion(name))
+        return self._playbook(found)
+
+    def _playbook(self, playbook: Playbook) -> PlaybookFacts:
+        given = [each for each in playbook.runbook.parameters.values() if each.name not in playbook.fixed]
+        trigger = playbook.trigger
+        return PlaybookFacts(
+            name=playbook.name,
+            title=playbook.title,
+            description=playbook.description or playbook.runbook.description,
+            parameters=tuple(given),
+            preset={name: value for name, value in playbook.parameters.items() if name in playbook.fixed},
+            start=playbook.start,
+            approvers=tuple(self._from.directory.mention(name) for name in playbook.approvers),
+            trigger=f"alarm {trigger.name}" if trigger else "",
+            document=playbook.runbook.name,
+        )
+
+    # -- executions
+
+    def execution(self, execution_id: str) -> ExecutionFacts:
+        """One execution, by its id or by an unambiguous beginning of it (at least 4 characters). Raises NotFound."""
+        with self._from.db.reading() as connection:
+            return self._execution(connection, self._found(connection, execution_id))
+
+    def state(self, execution_id: str) -> tuple[Execution, Document]:
+        """The execution as the engine keeps it, with its document: for the terminal's JSON. Raises NotFound."""
+        with self._from.db.reading() as connection:
+            state = self._found(connection, execution_id)
+            return state, self._from.shelf.get(connection, state.document_digest)
+
+    def _found(self, connection: Connection, execution_id: str) -> Execution:
+        wanted = execution_id.strip().lower()
+        if len(wanted) < SHORTEST_ID:
+            raise NotFound(f"An execution id has at least {SHORTEST_ID} characters; `{execution_id}` is too short.")
+        ids = self._from.executions.ids_beginning(connection, wanted)
+        if not ids:
+            raise NotFound(f"There is no execution `{execution_id}`.")
+        if len(ids) > 1 and wanted not in ids:
+            raise NotFound(f"Several executions begin with `{execution_id}`; give more of it.")
+        state = self._from.executions.get(connection, wanted if wanted in ids else ids[0])
+        if state is None:
+            raise NotFound(f"There is no execution `{execution_id}`.")
+        return state
+
+    def executions(self, *, limit: int = 10, is_open: bool = False) -> Sequence[ExecutionFacts]:
+        """The latest executions, newest first; with `is_open` only those not over."""
+        with self._from.db.reading() as connection:
+            found = self._from.executions.latest(connection, limit=limit, is_open=is_open)
+            return [self._execution(connection, state) for state in found]
+
+    def _execution(self, connection: Connection, state: Execution) -> ExecutionFacts:
+        document = self._from.shelf.get(connection, state.document_digest)
+        approvals = tuple(
+            self._approval(request) for request in self._from.approvals.of_execution(connection, state.id)
+        )
+        alarm, alarm_now = self._alarm(connection, str(state.context.get("alarm_key") or ""))
+        waiting = next((approval for approval in approvals if approval.status == "Waiting"), None)
+        return ExecutionFacts(
+            id=state.id,
+            playbook=str(state.context.get("playbook") or ""),
+            title=str(state.context.get("title") or document.name),
+            document=document.name,
+            status=str(state.status),
+            started_by=state.started_by,
+            started_at=state.created_at or state.steps[0].started_at,  # type: ignore[arg-type]  # set by start
+            region=state.region,
+            account=state.account,
+            parameters=state.parameters,
+            steps=_steps(state, document),
+            targets=_targets(state, document),
+            ended_at=state.ended_at,
+            alarm=alarm,
+            alarm_now=alarm_now,
+            approval=waiting or (approvals[-1] if approvals else None),
+            approvals=approvals,
+            failure_message=state.failure_message,
+            cancelled_by=state.cancelled_by,
+            channel=str(state.context.get("channel") or ""),
+            outputs=state.outputs,
+            parent_id=state.parent_id,
+            recovered=self._from.audit.has(connection, state.id, "step.recovered"),
+            version=state.version,
+        )
+
+    def _alarm(self, connection: Connection, key: str) -> tuple[AlarmFacts | None, str]:
+        record = self._from.alarms.get(connection, key) if key else None
+        if record is None:
+            return None, ""
+        latest = self._from.alarms.latest(connection, record.alarm.id)
+        now = latest.alarm.state if latest and latest.alarm.changed_at > record.alarm.changed_at else ""
+        return _alarm_facts(record.alarm), now if now != record.alarm.state else ""
+
+    # -- approvals
+
+    def approval(self, request_id: str) -> ApprovalFacts:
+        """One question. Raises NotFound."""
+        with self._from.db.reading() as connection:
+            request = self._from.approvals.get(connection, request_id)
+        if request is None:
+            raise NotFound("This request is not known here.")
+        return self._approval(request)
+
+    def open_approvals(self) -> Sequence[ApprovalFacts]:
+        """Questions that wait for an answer, oldest first."""
+        with self._from.db.reading() as connection:
+            return [self._approval(request) for request in self._from.approvals.open(connection)]
+
+    def _approval(self, request: ApprovalRequest) -> ApprovalFacts:
+        directory = self._from.directory
+        names = directory.both(request.approver_lists)
+        problem = "" if names else "Nobody is on the list of approvers, so nobody can answer this."
+        return ApprovalFacts(
+            id=request.id,
+            execution_id=request.execution_id,
+            step_name=request.step_name,
+            status=str(request.status),
+            message=request.message,
+            approvers=tuple(directory.mention(name) for name in names),
+            minimum=request.minimum,
+            decisions=tuple(
+                DecisionFacts(decision.actor, decision.verdict, decision.at, decision.comment)
+                for decision in request.decisions
+            ),
+            asked_at=request.asked_at,
+            expires_at=request.expires_at,
+            playbook=request.playbook,
+            title=request.title,
+            may_approve_own=request.may_approve_own,
+            problem=problem,
+        )
+
+    # -- alarms and the trail
+
+    def suggestion(self, suggestion_id: str) -> SuggestionFacts:
+        """One alarm that a person may answer. Raises NotFound."""
+        with self._from.db.reading() as connection:
+            record = self._from.alarms.get(connection, suggestion_id)
+        if record is None:
+            raise NotFound("This alarm is not known here.")
+        facts = _alarm_facts(record.alarm)
+        return SuggestionFacts(record.key, facts, record.playbooks, record.channel, record.why, record.executions)
+
+    def runs_of_alarm(self, tx: Transaction, alarm_id: str) -> Sequence[str]:
+        """Executions that the latest red states of an alarm have started."""
+        return [each for record in self._from.alarms.of_alarm(tx, alarm_id, limit=3) for each in record.executions]
+
+    def timeline(self, execution_id: str) -> Sequence[TimelineEntry]:
+        """The execution's story in order. Raises NotFound."""
+        with self._from.db.reading() as connection:
+            state = self._found(connection, execution_id)
+            entries = list(self._from.audit.entries(connection, subject=state.id))
+        return [_line(entry) for entry in entries]
+
+
+def _line(entry: Entry) -> TimelineEntry:
+    event = entry.event
+    return TimelineEntry(entry.seq, entry.at, event.name, event.actor, sentence(event), event.data, entry.hash)
+
+
+def _alarm_facts(alarm: Alarm) -> AlarmFacts:
+    return AlarmFacts(
+        alarm.name,
+        alarm.state,
+        alarm.reason,
+        alarm.region,
+        alarm.account,
+        alarm.changed_at,
+        alarm.arn,
+        alarm.description,
+    )
+
+
+def _targets(state: Execution, document: Document) -> tuple[str, ...]:
+    """Values of the parameters that name resources, roles excepted."""
+    found: list[str] = []
+    for name, parameter in document.parameters.items():
+        if "AWS::" not in parameter.type or "IAM::Role" in parameter.type:
+            continue
+        value = state.parameters.get(name)
+        found += [str(item) for item in (value if isinstance(value, list) else [value]) if item]
+    return tuple(found)
+
+
+def _steps(state: Execution, document: Document) -> tuple[StepFacts, ...]:
+    latest: Mapping[str, StepExecution] = {step.name: step for step in state.steps}
+    facts = []
+    for spec in document.all_steps():
+        step = latest.get(spec.name)
+        blank = StepFacts(spec.name, spec.action, str(Status.PENDING), spec.description, max_attempts=spec.max_attempts)
+        facts.append(blank if step is None else _told(blank, step))
+    return tuple(facts)
+
+
+def _told(blank: StepFacts, step: StepExecution) -> StepFacts:
+    return replace(
+        blank,
+        status=str(step.status),
+        started_at=step.started_at,
+        ended_at=step.ended_at,
+        attempt=step.attempt,
+        say=step.say,
+        failure_message=step.failure_message,
+        inputs=step.inputs,
+        outputs=step.outputs,
+    )

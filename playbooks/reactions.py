@@ -1,0 +1,139 @@
+"""What follows from what happened: a step that waits asks people; an answered question signals the engine.
+
+Called by the relay with each event, once or more, in the transaction that moves its cursor. Repetition is harmless:
+a question exists once per step execution, and a signal that no longer fits is dropped.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+import structlog
+
+from approvals import policy
+from approvals.request import ApprovalRequest, RequestStatus, Verdict
+from approvals.store import ApprovalStore
+from audit.trail import Entry
+from engine.execution import Execution, StepExecution
+from engine.protocol import Engine, ExecutionNotFound
+from engine.signals import Signal, SignalRefused, SignalType
+from engine.store import ExecutionStore
+from infra.canonical import Json, digest
+from infra.clock import Clock
+from infra.db import Transaction
+from playbooks.operations import Shelf
+
+log = structlog.get_logger()
+
+APPROVE = "aws:approve"
+
+
+class Reactions:
+    """The consequences that cross from one core to the other."""
+
+    def __init__(
+        self,
+        *,
+        executions: ExecutionStore,
+        approvals: ApprovalStore,
+        engine: Engine,
+        catalog: Shelf,
+        clock: Clock,
+        new_id: Callable[[], str],
+    ) -> None:
+        self._executions, self._approvals, self._engine = executions, approvals, engine
+        self._catalog, self._clock, self._new_id = catalog, clock, new_id
+        self._handlers: Mapping[str, Callable[[Transaction, Entry], None]] = {
+            "step.waiting": self._ask,
+            "step.ended": self._withdraw,
+            "execution.ended": self._withdraw_all,
+            "approval.concluded": self._tell_engine,
+        }
+
+    def handle(self, tx: Transaction, entry: Entry) -> None:
+        """React to one event."""
+        handler = self._handlers.get(entry.event.name)
+        if handler is not None:
+            handler(tx, entry)
+
+    def _ask(self, tx: Transaction, entry: Entry) -> None:
+        if entry.event.data.get("action") != APPROVE:
+            return
+        step_execution_id = str(entry.event.data["step_execution_id"])
+        state = self._executions.get(tx, entry.event.subject)
+        step = state.step if state else None
+        if state is None or step is None or step.id != step_execution_id or not step.signals:
+            return
+        if self._approvals.of_step(tx, step.id) is None:
+            self._approvals.add(tx, policy.ask(self._request(state, step)), self._clock())
+
+    def _request(self, state: Execution, step: StepExecution) -> ApprovalRequest:
+        playbook = self._catalog.get(str(state.context.get("playbook", "")))
+        lists: list[tuple[str, ...]] = [_names(step.inputs.get("Approvers"))]
+        if playbook is not None and playbook.approvers:
+            lists.append(playbook.approvers)
+        required = int(str(step.inputs.get("MinRequiredApprovals") or 1))
+        return ApprovalRequest(
+            id=self._new_id(),
+            execution_id=state.id,
+            step_execution_id=step.id,
+            step_name=step.name,
+            message=str(step.inputs.get("Message") or ""),
+            approver_lists=tuple(lists),
+            minimum=max(required, playbook.minimum_approvals if playbook else 1),
+            requested_by=state.started_by,
+            asked_at=self._clock(),
+            digest=plan_digest(state, step),
+            may_approve_own=playbook.may_approve_own if playbook else False,
+            expires_at=_earlier(state.deadline_at, step, playbook.approval_expiry if playbook else None),
+            playbook=str(state.context.get("playbook", "")),
+            title=str(state.context.get("title", "") or state.document_name),
+        )
+
+    def _withdraw(self, tx: Transaction, entry: Entry) -> None:
+        if entry.event.data.get("action") != APPROVE:
+            return
+        status = RequestStatus.TIMED_OUT if entry.event.data.get("status") == "TimedOut" else RequestStatus.CANCELLED
+        for request in self._approvals.of_execution(tx, entry.event.subject):
+            if request.is_open and request.step_name == entry.event.data.get("step"):
+                self._approvals.save(tx, policy.withdraw(request, status), self._clock())
+
+    def _withdraw_all(self, tx: Transaction, entry: Entry) -> None:
+        for request in self._approvals.of_execution(tx, entry.event.subject):
+            if request.is_open:
+                self._approvals.save(tx, policy.withdraw(request, RequestStatus.CANCELLED), self._clock())
+
+    def _tell_engine(self, tx: Transaction, entry: Entry) -> None:
+        """Give each counted answer to the waiting step, in order."""
+        request = self._approvals.get(tx, str(entry.event.data["request_id"]))
+        if request is None or request.status not in (RequestStatus.APPROVED, RequestStatus.REJECTED):
+            return
+        for decision in request.decisions:
+            if request.status is RequestStatus.REJECTED and decision.verdict != "Reject":
+                continue
+            payload = {"Comment": decision.comment} if decision.comment else {}
+            signal = Signal(_SIGNALS[decision.verdict], decision.actor, request.step_execution_id, payload)
+            try:
+                self._engine.signal(tx, request.execution_id, signal)
+            except (SignalRefused, ExecutionNotFound) as error:
+                log.info("signal no longer fits", execution=request.execution_id, reason=str(error))
+                return
+
+
+_SIGNALS: Mapping[Verdict, SignalType] = {"Approve": SignalType.APPROVE, "Reject": SignalType.REJECT}
+
+
+def _names(value: Json) -> tuple[str, ...]:
+    return tuple(str(name) for name in value) if isinstance(value, list) else ((str(value),) if value else ())
+
+
+def _earlier(deadline: datetime | None, step: StepExecution, expiry: timedelta | None) -> datetime | None:
+    """The sooner of the step's own time-out and the playbook's expiry."""
+    if expiry is None or step.started_at is None:
+        return deadline
+    limit = step.started_at + expiry
+    return limit if deadline is None else min(deadline, limit)
+
+
+def plan_digest(state: Execution, step: StepExecution) -> str:
+    """What an answer is bound to: the document, the parameters, the step and its resolved inputs."""
+    return digest([state.document_digest, dict(state.parameters), step.name, step.attempt, dict(step.inputs)])

@@ -1,0 +1,133 @@
+"""The alarm table: every state change that arrived, once, and what became of it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Column, Connection, Index, String, Table, Text, and_, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from infra.db import Instant, Transaction, metadata
+from playbooks.alarm import Alarm, AlarmMetric
+
+alarm_table = Table(
+    "alarm",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("alarm_id", String(512), nullable=False),
+    Column("state", String(32), nullable=False),
+    Column("contributor_id", String(256), nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("alarm", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Index("ix_alarm_alarm_id", "alarm_id", "changed_at"),
+)
+
+SAME_TRANSITION = timedelta(seconds=2)
+"""Two roads may round the moment of one transition differently."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRecord:
+    """A state change that arrived, and what became of it."""
+
+    key: str
+    alarm: Alarm
+    received_at: datetime
+    verdict: str = ""
+    playbooks: tuple[tuple[str, str], ...] = ()
+    channel: str = ""
+    why: str = ""
+    executions: tuple[str, ...] = field(default_factory=tuple)
+
+
+class AlarmStore:
+    """Remembers alarms."""
+
+    def is_known(self, tx: Transaction, alarm: Alarm) -> bool:
+        """Whether this transition has been seen, by whichever road."""
+        table = alarm_table.c
+        near = and_(
+            table.alarm_id == alarm.id,
+            table.state == alarm.state,
+            table.contributor_id == alarm.contributor_id,
+            table.changed_at >= alarm.changed_at - SAME_TRANSITION,
+            table.changed_at <= alarm.changed_at + SAME_TRANSITION,
+        )
+        return tx.execute(select(table.key).where(near).limit(1)).first() is not None
+
+    def add(self, tx: Transaction, record: AlarmRecord) -> bool:
+        """Remember a transition; False when another process was first."""
+        alarm = record.alarm
+        values = {
+            "key": record.key,
+            "alarm_id": alarm.id,
+            "state": alarm.state,
+            "contributor_id": alarm.contributor_id,
+            "changed_at": alarm.changed_at,
+            "received_at": record.received_at,
+            "alarm": _encode(alarm),
+            "outcome": _outcome(record),
+        }
+        try:
+            with tx.attempt():
+                tx.execute(insert(alarm_table).values(**values))
+        except IntegrityError:
+            return False
+        return True
+
+    def conclude(self, tx: Transaction, record: AlarmRecord) -> None:
+        """Remember what became of it."""
+        change = update(alarm_table).where(alarm_table.c.key == record.key).values(outcome=_outcome(record))
+        tx.execute(change)
+
+    def get(self, connection: Connection | Transaction, key: str) -> AlarmRecord | None:
+        """One transition by its key."""
+        row = connection.execute(select(alarm_table).where(alarm_table.c.key == key)).mappings().first()
+        return _decode(row) if row else None
+
+    def latest(self, connection: Connection | Transaction, alarm_id: str) -> AlarmRecord | None:
+        """The newest known state of an alarm."""
+        query = select(alarm_table).where(alarm_table.c.alarm_id == alarm_id)
+        row = connection.execute(query.order_by(alarm_table.c.changed_at.desc()).limit(1)).mappings().first()
+        return _decode(row) if row else None
+
+    def of_alarm(self, connection: Connection | Transaction, alarm_id: str, *, limit: int) -> list[AlarmRecord]:
+        """The newest transitions of one alarm."""
+        query = select(alarm_table).where(alarm_table.c.alarm_id == alarm_id)
+        rows = connection.execute(query.order_by(alarm_table.c.changed_at.desc()).limit(limit)).mappings()
+        return [_decode(row) for row in rows]
+
+    def newest(self, connection: Connection, *, limit: int) -> list[AlarmRecord]:
+        """The transitions that arrived last."""
+        query = select(alarm_table).order_by(alarm_table.c.received_at.desc()).limit(limit)
+        return [_decode(row) for row in connection.execute(query).mappings()]
+
+
+def _outcome(record: AlarmRecord) -> str:
+    return json.dumps([record.verdict, record.playbooks, record.channel, record.why, record.executions])
+
+
+def _encode(alarm: Alarm) -> str:
+    return json.dumps({**asdict(alarm), "changed_at": alarm.changed_at.isoformat()})
+
+
+def _decode(row: Mapping[str, Any] | Any) -> AlarmRecord:
+    plain = json.loads(row["alarm"])
+    plain["changed_at"] = datetime.fromisoformat(plain["changed_at"])
+    plain["metrics"] = tuple(AlarmMetric(**metric) for metric in plain["metrics"])
+    plain["children"] = tuple(plain["children"])
+    verdict, playbooks, channel, why, executions = json.loads(row["outcome"])
+    return AlarmRecord(
+        row["key"],
+        Alarm(**plain),
+        row["received_at"],
+        verdict,
+        tuple((name, title) for name, title in playbooks),
+        channel,
+        why,
+        tuple(executions),
+    )

@@ -1,0 +1,66 @@
+"""One sentence per event: how a timeline, a thread and the terminal tell what happened. Pure."""
+
+from collections.abc import Callable, Mapping
+
+from audit.events import Event
+from infra.canonical import Json
+
+Data = Mapping[str, Json]
+
+
+def _short(value: Json, most: int = 300) -> str:
+    text = str(value or "")
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _ended(data: Data) -> str:
+    text = f"{data.get('step')}: {data.get('status')}"
+    return f"{text}. {_short(data.get('message'))}" if data.get("message") else text
+
+
+def _called(data: Data) -> str:
+    on = f" on {data['resource']}" if data.get("resource") else ""
+    how = f" → {data['error']}" if data.get("error") else ""
+    request = f" (request {data['request_id']})" if data.get("request_id") else ""
+    return f"called {data.get('service')}:{data.get('operation')}{on}{how}{request}"
+
+
+def _decided(data: Data) -> str:
+    verdict = "approved" if data.get("verdict") == "Approve" else "rejected"
+    comment = f': "{_short(data["comment"])}"' if data.get("comment") else ""
+    return f"{verdict} step {data.get('step')}{comment}"
+
+
+_SENTENCES: Mapping[str, Callable[[Data], str]] = {
+    "bot.started": lambda _: "the bot came up",
+    "alarm.received": lambda data: f"alarm {data.get('name')} is {data.get('state')}: {_short(data.get('reason'))}",
+    "alarm.refused": lambda data: f"an alarm message was refused: {_short(data.get('reason'))}",
+    "playbook.suggested": lambda data: f"suggested {data.get('playbooks')}",
+    "playbook.suppressed": lambda data: f"started nothing: {_short(data.get('why'))}",
+    "execution.started": lambda data: f"started {data.get('document')} in {data.get('region')}",
+    "execution.cancelling": lambda _: "asked for it to stop",
+    "execution.ended": lambda data: f"ended: {data.get('status')}. {_short(data.get('message'))}".rstrip(". "),
+    "step.started": lambda data: f"{data.get('step')}: began ({data.get('action')}, attempt {data.get('attempt')})",
+    "step.waiting": lambda data: f"{data.get('step')}: waits for people",
+    "step.retried": lambda data: (
+        f"{data.get('step')}: attempt {data.get('attempt')} failed: {_short(data.get('message'))}"
+    ),
+    "step.recovered": lambda data: f"{data.get('step')}: found half done after a restart; looking before repeating",
+    "step.ended": _ended,
+    "signal.received": lambda data: f"signal {data.get('signal')}",
+    "signal.refused": lambda data: f"signal {data.get('signal')} was refused: {_short(data.get('reason'))}",
+    "aws.called": _called,
+    "approval.asked": lambda data: f"{data.get('step')}: asked for {data.get('minimum')} approval(s)",
+    "approval.decided": _decided,
+    "approval.refused": lambda data: f"may not decide ({data.get('verdict')}): {_short(data.get('reason'))}",
+    "approval.concluded": lambda data: f"{data.get('step')}: {data.get('status')}",
+    "approval.announced": lambda data: f"asked in {data.get('channel')}",
+    "access.refused": lambda data: f"was refused: {_short(data.get('what'))}",
+    "request.refused": lambda data: f"a request was refused: {_short(data.get('reason'))}",
+}
+
+
+def sentence(event: Event) -> str:
+    """What happened, in words; the actor is told beside it."""
+    tell = _SENTENCES.get(event.name)
+    return tell(event.data) if tell else event.name
