@@ -1,0 +1,1 @@
+"""The application: doors for people and alarms, composed once in service.py."""

@@ -1,0 +1,1 @@
+"""The alarm door: SNS over HTTPS, SQS and EventBridge messages become Alarms."""
