@@ -1,0 +1,183 @@
+"""The card of an execution: what fired, what runs, on what, how far, who agreed, how it ended. Pure."""
+
+from collections.abc import Iterable
+
+from bot.slack.blocks import text as t
+from bot.slack.blocks.text import Block
+from playbooks.facts import AlarmFacts, ApprovalFacts, ExecutionFacts, StepFacts
+
+APPROVE = "approve"
+REJECT = "reject"
+STOP = "stop"
+RESUME = "resume"
+MOST_STEPS = 25
+
+TITLES = {
+    "Pending": "Starting",
+    "InProgress": "Running",
+    "Waiting": "Waiting for people",
+    "Success": "Success",
+    "Failed": "Failed",
+    "TimedOut": "Timed out",
+    "Cancelling": "Stopping",
+    "Cancelled": "Stopped",
+}
+
+
+def card(facts: ExecutionFacts) -> list[Block]:
+    """The whole card, as the facts are now."""
+    return t.fitted(_parts(facts))
+
+
+def fallback(facts: ExecutionFacts) -> str:
+    """The card in one line: notifications and screen readers."""
+    on = ", ".join(facts.targets)
+    where = f" on {on}" if on else ""
+    return t.cut(f"{TITLES.get(facts.status, facts.status)}: {t.escape(facts.title)}{t.escape(where)}", t.FALLBACK)
+
+
+def _parts(facts: ExecutionFacts) -> Iterable[Block]:
+    emoji, _ = t.STATUS.get(facts.status, (":grey_question:", ""))
+    if facts.approval is not None and facts.approval.status == "Waiting":
+        emoji = ":raised_hand:"
+    yield t.header("title", f"{emoji} {facts.title}")
+    yield t.section("what", _what(facts))
+    if facts.alarm is not None:
+        yield t.section("alarm", _alarm(facts.alarm, facts.alarm_now))
+    question = facts.approval
+    if question is not None and question.status == "Waiting" and not facts.is_over:
+        yield from _question(question)
+    elif facts.approvals:
+        yield t.section("decided", "\n".join(_concluded(approval) for approval in facts.approvals))
+    yield t.section("steps", _progress(facts))
+    if facts.failure_message and facts.is_over:
+        yield t.section("failure", f":warning: *Why:* {t.escape(facts.failure_message)}")
+    if facts.outputs and facts.is_over:
+        lines = [f"• {t.escape(name)}: {t.shown(value)}" for name, value in facts.outputs.items()]
+        yield t.section("outputs", "\n".join(lines))
+    yield t.context("foot", _foot(facts))
+    controls = _controls(facts)
+    if controls:
+        yield t.actions("controls", *controls)
+
+
+def _what(facts: ExecutionFacts) -> str:
+    on = ", ".join(t.code(target) for target in facts.targets) or "no single resource"
+    state = f"*{TITLES.get(facts.status, facts.status)}*"
+    if facts.status == "Waiting" and facts.approval is not None and facts.approval.status == "Waiting":
+        state = "*Waiting for approval*. Nothing has been changed yet"
+        if _has_acted(facts):
+            state = "*Waiting for approval*"
+    if facts.ended_at is not None:
+        state += f" after {t.spent(facts.ended_at - facts.started_at)}"
+    return f"{state}\nOn {on} in {t.escape(facts.region)}"
+
+
+def _has_acted(facts: ExecutionFacts) -> bool:
+    """Whether a step that may change something has begun."""
+    harmless = {"aws:approve", "aws:assertAwsResourceProperty", "aws:branch", "aws:pause", "aws:sleep"}
+    harmless |= {"aws:waitForAwsResourceProperty", "aws:loop", "aws:updateVariable"}
+
+    def reads(step: StepFacts) -> bool:
+        return step.action == "aws:executeAwsApi" and str(step.inputs.get("Api", "")).startswith(
+            ("Describe", "Get", "List", "describe", "get", "list")
+        )
+
+    return any(step.status != "Pending" and step.action not in harmless and not reads(step) for step in facts.steps)
+
+
+def _alarm(alarm: AlarmFacts, now: str) -> str:
+    emoji = {"ALARM": ":rotating_light:", "OK": ":large_green_circle:"}.get(alarm.state, ":grey_question:")
+    line = f"{emoji} *{t.escape(alarm.name)}* went to {alarm.state} at {t.clock(alarm.changed_at)}"
+    if now:
+        line += f"\n:information_source: It is *{t.escape(now)}* by now."
+    reason = f"\n_{t.escape(t.cut(alarm.reason, 240))}_" if alarm.reason else ""
+    return line + reason
+
+
+def _question(approval: ApprovalFacts) -> Iterable[Block]:
+    text = f":point_right: *{t.escape(t.cut(approval.message or approval.title, 1500))}*"
+    if approval.problem:
+        text += f"\n:warning: {t.escape(approval.problem)}"
+    else:
+        text += f"\nMay decide: {', '.join(_person(entry) for entry in approval.approvers[:12])}"
+        if approval.minimum > 1:
+            agreed = sum(decision.verdict == "Approve" for decision in approval.decisions)
+            text += f"\n{agreed} of {approval.minimum} approvals so far"
+    if approval.expires_at is not None:
+        text += f"\nExpires at {t.clock(approval.expires_at)}; without an answer nothing is done."
+    yield t.section("question", text)
+    for decision in approval.decisions:
+        yield t.context(
+            f"agreed-{decision.actor.id}"[:255], f"{t.who(decision.actor)} agreed at {t.clock(decision.at)}"
+        )
+    if not approval.problem:
+        yield t.actions(
+            "answer",
+            t.button(APPROVE, "Approve", approval.id, style="primary"),
+            t.button(REJECT, "Reject", approval.id, style="danger"),
+        )
+
+
+def _person(entry: str) -> str:
+    return entry if entry.startswith(("<@", "<!subteam^")) else t.escape(entry)
+
+
+def _concluded(approval: ApprovalFacts) -> str:
+    if approval.status == "Waiting":
+        return ":hourglass: An answer was still awaited when it ended."
+    if not approval.decisions:
+        words = {
+            "TimedOut": ":alarm_clock: Nobody answered in time",
+            "Cancelled": ":octagonal_sign: Question withdrawn",
+        }
+        return words.get(approval.status, t.escape(approval.status))
+    lines = []
+    for decision in approval.decisions:
+        mark, verb = (":white_check_mark:", "Approved") if decision.verdict == "Approve" else (":no_entry:", "Rejected")
+        comment = f": “{t.escape(t.cut(decision.comment, 300))}”" if decision.comment else ""
+        lines.append(f"{mark} {verb} by {t.who(decision.actor)} at {t.clock(decision.at)}{comment}")
+    return "\n".join(lines)
+
+
+def _progress(facts: ExecutionFacts) -> str:
+    began = [step for step in facts.steps if step.status != "Pending"]
+    ahead = len(facts.steps) - len(began)
+    lines = [_step(step) for step in began[-MOST_STEPS:]]
+    if len(began) > MOST_STEPS:
+        lines.insert(0, f"… {len(began) - MOST_STEPS} earlier steps")
+    if ahead and not facts.is_over:
+        lines.append(f":white_circle: up to {ahead} more")
+    return "\n".join(lines) or ":white_circle: not begun"
+
+
+def _step(step: StepFacts) -> str:
+    emoji, word = t.STATUS.get(step.status, (":grey_question:", step.status))
+    name = t.escape(step.description or step.name)
+    if step.status == "Success":
+        return f"{emoji} {name}"
+    say = f" ({t.escape(t.cut(step.say, 120))})" if step.say and step.status in ("InProgress", "Cancelling") else ""
+    attempt = f", try {step.attempt} of {step.max_attempts}" if step.attempt > 1 else ""
+    return f"{emoji} *{name}*: {word}{attempt}{say}"
+
+
+def _foot(facts: ExecutionFacts) -> str:
+    parts = [f"Started by {t.who(facts.started_by)} at {t.clock(facts.started_at)}"]
+    if facts.cancelled_by is not None:
+        parts.append(f"stopped by {t.who(facts.cancelled_by)}")
+    if facts.recovered:
+        parts.append("the bot was restarted meanwhile and took it up again")
+    parts.append(t.code(facts.id[:8]))
+    return " · ".join(parts)
+
+
+def _controls(facts: ExecutionFacts) -> list[Block]:
+    if facts.is_over or facts.status == "Cancelling":
+        return []
+    found = []
+    paused = next((step for step in facts.steps if step.action == "aws:pause" and step.status == "Waiting"), None)
+    if paused is not None:
+        found.append(t.button(RESUME, "Resume", facts.id, style="primary"))
+    ask = t.confirmation("Stop this run?", "What has been done stays done. The running step is cancelled.", "Stop it")
+    found.append(t.button(STOP, "Stop", facts.id, confirm=ask))
+    return found

@@ -1,0 +1,42 @@
+"""Socket Mode: the same app, without a public address."""
+
+import threading
+from typing import Any
+
+import structlog
+from slack_bolt import App
+from slack_bolt.adapter.socket_mode import SocketModeHandler
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from bot.slack.app import web_client
+
+log = structlog.get_logger()
+
+LONGEST_PAUSE_SECONDS = 30.0
+
+
+class SocketRunner:
+    """Keeps one connection open until it is told to stop; the SDK reconnects by itself once it stood."""
+
+    def __init__(self, app: App, app_token: str, api_url: str) -> None:
+        self._handler: Any = SocketModeHandler(app, app_token, web_client=web_client(app_token, api_url))
+
+    def run(self, stop: threading.Event) -> None:
+        """Connect, and try again while Slack is away."""
+        pause = 0.5
+        while not stop.is_set():
+            try:
+                self._handler.connect()
+                break
+            except (SlackApiError, SlackClientError, OSError) as error:
+                log.warning("no connection to Slack yet", error=str(error))
+                stop.wait(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        stop.wait()
+        self._handler.close()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the socket stands now."""
+        client = self._handler.client
+        return client.current_session is not None and bool(client.is_connected())
