@@ -1,0 +1,31 @@
+"""The terminal: `playbook-bot serve | demo | run | status | approve | runbook … | audit … | db …`."""
+
+import sys
+
+import click
+
+from bot.demo.cli import demo
+from bot.terminal.executions import COMMANDS
+from bot.terminal.process import PROCESS_COMMANDS
+from bot.terminal.rehearsals import rehearse
+from bot.terminal.runbooks import runbook
+from bot.terminal.trail import audit
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="playbook-bot")
+def cli() -> None:
+    """From a red alarm to an approved, finished, audited runbook."""
+
+
+for command in (*COMMANDS, *PROCESS_COMMANDS, runbook, audit, demo):
+    cli.add_command(command)
+runbook.add_command(rehearse)
+
+
+def main() -> None:
+    """Run the command line; an interrupt ends quietly."""
+    try:
+        cli(prog_name="playbook-bot")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,189 @@
+"""The composition root: every part is built once, in the order of the floors, and started from here."""
+
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from approvals.store import ApprovalStore
+from audit.store import AuditStore
+from bot.metrics import Metrics
+from engine.actions import BY_NAME
+from engine.embedded import EmbeddedEngine, Surroundings
+from engine.execution import Execution
+from engine.performing import Performer, RecordingAws
+from engine.scripts.runner import ScriptRunner
+from engine.scripts.script import ScriptPolicy
+from engine.shelf import DocumentShelf
+from engine.store import ExecutionStore
+from infra.aws import Aws
+from infra.clock import Clock, utc_now
+from infra.db import Database
+from infra.settings import Settings, load
+from migrations import runner
+from playbooks.catalog import Catalog
+from playbooks.catalog import load as load_catalog
+from playbooks.operations import Operations, Parts
+from playbooks.people import Directory, Person
+from playbooks.queries import Queries, Sources
+from playbooks.reactions import Reactions
+from playbooks.store import AlarmStore
+
+LIBRARY = Path(__file__).resolve().parent.parent / "playbooks" / "library"
+NOT_IN_SESSION_NAMES = re.compile(r"[^\w+=,.@-]+", re.ASCII)
+
+
+@dataclass
+class Service:
+    """All parts of one process, each built when it is first asked for. Threads are bot/serving.py's."""
+
+    settings: Settings
+    clock: Clock = utc_now
+    metrics: Metrics = field(default_factory=Metrics)
+
+    @classmethod
+    @contextmanager
+    def opened(cls, settings: Settings | None = None) -> Iterator["Service"]:
+        """The parts without threads, for a command. Raises SettingsInvalid, SchemaOutdated."""
+        service = cls(settings or load())
+        try:
+            runner.check(service.db)
+            yield service
+        finally:
+            service.db.close()
+
+    # -- floors 1 and 2
+
+    @cached_property
+    def db(self) -> Database:
+        """The database of the settings."""
+        return Database(self.settings.database_url)
+
+    @cached_property
+    def aws(self) -> Aws:
+        """AWS as the process's own identity, or through roles."""
+        return Aws(endpoint_url=self.settings.aws_endpoint_url or None, region=self.settings.aws_region)
+
+    @cached_property
+    def audit(self) -> AuditStore:
+        """The trail."""
+        return AuditStore(self.settings.audit_key.get_secret_value().encode())
+
+    # -- floor 3
+
+    @cached_property
+    def executions(self) -> ExecutionStore:
+        """The engine's rows."""
+        return ExecutionStore(self.audit)
+
+    @cached_property
+    def shelf(self) -> DocumentShelf:
+        """Documents by content."""
+        return DocumentShelf(self.executions)
+
+    @cached_property
+    def approvals(self) -> ApprovalStore:
+        """The questions."""
+        return ApprovalStore(self.audit)
+
+    @cached_property
+    def services(self) -> Mapping[str, Any]:
+        """What actions get beyond AWS, by name."""
+        return {"scripts": self.scripts}
+
+    @cached_property
+    def scripts(self) -> ScriptRunner:
+        """Runs aws:executeScript; starts nothing before the first script."""
+        return ScriptRunner(ScriptPolicy(self.settings.allow_unjailed_scripts, self.settings.allowed_script_calls))
+
+    @cached_property
+    def engine(self) -> EmbeddedEngine:
+        """The embedded engine; it works only while a dispatcher runs."""
+        poll = timedelta(seconds=self.settings.step_poll_seconds)
+        performer = Performer(BY_NAME, self._aws_for, self.clock, poll=poll, services=self.services)
+        here = Surroundings(self.db, self.executions, self.shelf, BY_NAME, performer, self.clock)
+        return EmbeddedEngine(here)
+
+    def _aws_for(self, state: Execution) -> RecordingAws:
+        role = state.assume_role or self.settings.assume_role
+        return self.aws.session(role, session_name=session_name(state), region=state.region, account=state.account)
+
+    # -- floor 4
+
+    @cached_property
+    def directory(self) -> Directory:
+        """The people and groups of the settings."""
+        people = tuple(
+            Person(entry.id, entry.slack, entry.iam, entry.terminal, entry.name) for entry in self.settings.people
+        )
+        return Directory(people, self.settings.groups)
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The playbooks. Raises InvalidLibrary."""
+        folders = (*([LIBRARY] if self.settings.use_library else []), *self.settings.playbooks)
+        return load_catalog(folders, available_actions=frozenset(BY_NAME))
+
+    @cached_property
+    def alarms(self) -> AlarmStore:
+        """The alarms that arrived."""
+        return AlarmStore()
+
+    @cached_property
+    def operations(self) -> Operations:
+        """The verbs."""
+        parts = Parts(
+            self.db,
+            self.audit,
+            self.executions,
+            self.approvals,
+            self.alarms,
+            self.engine,
+            self.catalog,
+            self.directory,
+            self.clock,
+            region=self.settings.aws_region,
+            channel=self.settings.channel,
+            regions=self.settings.regions,
+            admins=self.settings.admins,
+        )
+        return Operations(parts)
+
+    @cached_property
+    def queries(self) -> Queries:
+        """The facts."""
+        sources = Sources(
+            self.db,
+            self.audit,
+            self.executions,
+            self.approvals,
+            self.alarms,
+            self.shelf,
+            self.catalog,
+            self.directory,
+            admins=self.settings.admins,
+        )
+        return Queries(sources)
+
+    @cached_property
+    def reactions(self) -> Reactions:
+        """What follows from what happened."""
+        return Reactions(
+            executions=self.executions,
+            approvals=self.approvals,
+            engine=self.engine,
+            catalog=self.catalog,
+            clock=self.clock,
+            new_id=lambda: uuid.uuid4().hex[:12],
+        )
+
+
+def session_name(state: Execution) -> str:
+    """RoleSessionName: the human (or the alarm) and the execution, as CloudTrail will show it."""
+    who = state.started_by.name or state.started_by.id.rpartition(":")[2]
+    return NOT_IN_SESSION_NAMES.sub("-", f"{who[:40]}@{state.id[:8]}").strip("-") or "playbook-bot"

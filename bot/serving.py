@@ -1,0 +1,279 @@
+"""One running process: threads, doors and how they come up and go down."""
+
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import structlog
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+from waitress import create_server
+
+from audit.events import Event
+from audit.relay import Relay
+from bot.intake.certificates import Certificates
+from bot.intake.sns import SnsDoor
+from bot.intake.sqs import SqsIntake
+from bot.metrics import Metrics
+from bot.service import Service
+from bot.slack.app import build_app, web_client
+from bot.slack.door import SlackDoor
+from bot.slack.http import SlackHttp
+from bot.slack.identity import People
+from bot.slack.notifier import CardPainter, Notifier
+from bot.slack.outbox import Outbox
+from bot.slack.socket import SocketRunner
+from bot.slack.store import SlackStore
+from bot.web import Doors, Handler, build_web
+from engine.dispatch.local import LocalDispatcher
+from infra.db import DatabaseUnavailable
+from migrations import runner
+
+log = structlog.get_logger()
+
+WEB_THREADS = 8
+
+
+@dataclass
+class Part:
+    """Something that runs: its name, how it starts, how it stops."""
+
+    name: str
+    start: Callable[[], object]
+    stop: Callable[[], object]
+
+
+@dataclass
+class Serving:
+    """The bot as a process: starts parts in order, stops them in the opposite one."""
+
+    service: Service
+    parts: list[Part] = field(default_factory=list)
+    stopping: threading.Event = field(default_factory=threading.Event)
+    conditions: dict[str, Callable[[], bool]] = field(default_factory=dict)
+    """What must hold for the bot to do its work: a sentence for when it does not -> how to find out."""
+    _started: list[Part] = field(default_factory=list)
+
+    def problems(self) -> list[str]:
+        """Why the bot cannot do its work now."""
+        found = [] if len(self._started) == len(self.parts) else ["starting"]
+        found += [sentence for sentence, holds in self.conditions.items() if not holds()]
+        try:
+            with self.service.db.reading() as connection:
+                self.service.audit.head(connection)
+        except DatabaseUnavailable as error:
+            found.append(f"database: {error}")
+        return found
+
+    def start(self) -> None:
+        """Bring everything up; what was left unfinished is taken up by its rows."""
+        for part in self.parts:
+            part.start()
+            self._started.append(part)
+            log.debug("part started", part=part.name)
+
+    def stop(self) -> None:
+        """Take everything down, doors first."""
+        self.stopping.set()
+        for part in reversed(self._started):
+            try:
+                part.stop()
+            except Exception:  # one part's trouble must not keep the others up
+                log.exception("part did not stop", part=part.name)
+        self._started.clear()
+        self.service.db.close()
+
+    def run_until_signalled(self) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stopping.set())
+        self.start()
+        log.info("serving", http=f"{self.service.settings.http_host}:{self.service.settings.http_port}")
+        self.stopping.wait()
+        self.stop()
+
+
+def build(service: Service) -> Serving:
+    """Everything the settings switch on. Raises SchemaOutdated, InvalidLibrary."""
+    runner.check(service.db)
+    serving = Serving(service)
+    dispatcher = LocalDispatcher(
+        service.db, service.executions, service.engine, service.clock, workers=service.settings.workers
+    )
+    service.engine.dispatcher = dispatcher
+    _watch(service, dispatcher)
+    came_up = Part("came up", lambda: _say_what_was_found(service), lambda: None)
+    relay = threaded(
+        "reactions",
+        Relay(service.db, service.audit, name="reactions", handle=service.reactions.handle, clock=service.clock).run,
+        serving.stopping,
+    )
+    doors, slack_parts = _slack(service, serving)
+    intake_parts, sns = _intake(service, serving.stopping)
+    web = web_part(service, serving, Doors(slack=doors, sns=sns))
+    serving.parts = [
+        came_up,
+        Part("scripts", lambda: None, service.scripts.close),
+        Part("dispatcher", dispatcher.start, dispatcher.stop),
+        relay,
+        *slack_parts,
+        *intake_parts,
+        web,
+    ]
+    _ = service.catalog  # a broken folder stops the start here, before anything runs
+    return serving
+
+
+def _say_what_was_found(service: Service) -> None:
+    """The first event of the process: what was unfinished when it came up."""
+    with service.db.transaction() as tx:
+        found = {
+            "open_executions": service.executions.open_count(tx.connection),
+            "open_approvals": service.approvals.open_count(tx.connection),
+            "interrupted": service.executions.interrupted(tx.connection),
+        }
+        head = service.audit.head(tx)[0]
+        last = next(iter(service.audit.batch(tx, after=head - 1, limit=1)), None) if head else None
+        data = {**found, "last_event_at": last.at.isoformat() if last else None}
+        service.audit.append(tx, [Event("bot.started", "", data=data)], service.clock())
+
+
+def threaded(
+    name: str,
+    loop: Callable[[threading.Event], object],
+    stopping: threading.Event,
+    *,
+    wake: Callable[[], object] | None = None,
+    patience: float = 5,
+) -> Part:
+    """A loop in a thread of its own, until the process stops."""
+    thread = threading.Thread(target=loop, args=(stopping,), name=name, daemon=True)
+
+    def stop() -> None:
+        stopping.set()
+        if wake is not None:
+            wake()
+        thread.join(patience)
+
+    return Part(name, thread.start, stop)
+
+
+def web_part(service: Service, serving: Serving, doors: Doors) -> Part:
+    """The HTTP server of health, metrics, Slack and SNS."""
+    web = build_web(doors, serving, service.metrics.registry)
+    server: Any = create_server(
+        web, host=service.settings.http_host, port=service.settings.http_port, threads=WEB_THREADS, ident=None
+    )
+    thread = threading.Thread(target=server.run, name="web", daemon=True)
+
+    def stop() -> None:
+        server.close()
+        thread.join(5)
+
+    return Part("web", thread.start, stop)
+
+
+def _watch(service: Service, dispatcher: LocalDispatcher) -> None:
+    metrics: Metrics = service.metrics
+
+    def by_status() -> dict[str, float]:
+        with service.db.reading() as connection:
+            return {status: float(count) for status, count in service.executions.counts(connection).items()}
+
+    def depths() -> dict[str, float]:
+        with service.db.reading() as connection:
+            waiting = service.approvals.open_count(connection)
+        return {"dispatcher": float(dispatcher.depth), "approvals": float(waiting)}
+
+    metrics.watch("executions", "Executions by status", "status", by_status)
+    metrics.watch("queue_depth", "Work that waits, by queue", "queue", depths)
+
+
+def _slack(service: Service, serving: Serving) -> tuple[Handler | None, list[Part]]:
+    """The Slack door, as the settings say: its HTTP handler, and its threads."""
+    settings, stopping = service.settings, serving.stopping
+    if settings.slack_mode == "off":
+        return None, []
+    client = web_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
+    store = SlackStore()
+    door = _door(service, store, client)
+    count = service.metrics.slack_calls
+    outbox = Outbox(
+        service.db,
+        store,
+        client,
+        CardPainter(service.queries),
+        service.clock,
+        count=lambda method, outcome: count.labels(method, outcome).inc(),
+    )
+    notifier = Notifier(store, service.queries, service.clock, channel=settings.channel)
+    relay = Relay(service.db, service.audit, name="slack", handle=notifier.handle, clock=service.clock)
+    parts = [threaded("notifier", relay.run, stopping), threaded("outbox", outbox.run, stopping, wake=outbox.wake)]
+    secret = settings.slack_signing_secret.get_secret_value()
+    observe = service.metrics.ack_seconds
+    app = build_app(door, client, secret, lambda kind, seconds: observe.labels(kind).observe(seconds))
+    if settings.slack_mode == "http":
+        http = SlackHttp(app, secret, service.clock, lambda reason: service.operations.refuse_request("slack", reason))
+        return http.handle, parts
+    runner = SocketRunner(app, settings.slack_app_token.get_secret_value(), settings.slack_api_url)
+    serving.conditions["no connection to Slack"] = lambda: runner.is_connected
+    return None, [*parts, threaded("socket", runner.run, stopping)]
+
+
+def _door(service: Service, store: SlackStore, client: WebClient) -> SlackDoor:
+    settings = service.settings
+    team_id, url = settings.slack_team_id, ""
+    try:
+        found = client.auth_test()
+        team_id, url = team_id or str(found.get("team_id") or ""), str(found.get("url") or "")
+    except (SlackApiError, SlackClientError, OSError) as error:
+        log.warning("Slack does not say who we are yet; links are left out", error=str(error))
+    groups = {name for playbook in service.catalog.all for name in (*playbook.approvers, *playbook.may_run)}
+    groups |= {name for members in settings.groups.values() for name in members}
+    people = People(
+        client,
+        service.directory,
+        service.clock,
+        team_id=team_id,
+        groups=[name for name in groups if name[:1] == "S" and name.isalnum() and name.isupper()],
+    )
+    return SlackDoor(
+        service.db,
+        store,
+        service.operations,
+        service.queries,
+        people,
+        service.clock,
+        team_id=team_id,
+        app_id=settings.slack_app_id,
+        workspace_url=url,
+    )
+
+
+def _intake(service: Service, stopping: threading.Event) -> tuple[list[Part], Handler | None]:
+    """The alarm door: a poller per queue, and SNS over HTTP where topics are listed."""
+    settings = service.settings
+    parts = []
+    for number, url in enumerate(settings.sqs_queue_urls):
+        intake = SqsIntake(
+            service.operations,
+            receive=partial(service.aws.receive_messages, url, wait_seconds=int(settings.poll_seconds)),
+            delete=partial(service.aws.delete_message, url),
+            queue=url,
+            regions=settings.regions,
+        )
+        parts.append(threaded(f"sqs-{number}", intake.run, stopping, patience=0.5))
+    if not settings.sns_topics:
+        return parts, None
+    door = SnsDoor(
+        service.operations,
+        topics=settings.sns_topics,
+        regions=settings.regions,
+        certificates=Certificates(extra_hosts=settings.sns_certificate_hosts),
+        confirm=service.aws.confirm_subscription,
+        clock=service.clock,
+    )
+    return parts, door.handle

@@ -1,0 +1,174 @@
+"""`playbook-bot run | list | status | approvals | approve | reject | stop | resume`."""
+
+import getpass
+import uuid
+from collections.abc import Sequence
+from typing import Literal
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from bot.service import Service
+from bot.terminal.answers import parse_pairs, print_json, sentences
+from engine.wire import automation_execution
+from playbooks.facts import ExecutionFacts
+from playbooks.operations import Order
+from playbooks.people import Identity
+from playbooks.typed import typed_values
+
+pass_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def _me(service: Service, person: str | None) -> Identity:
+    """The person at this terminal: the login name, or another one that `terminal_may_act_as` maps to it."""
+    return service.directory.terminal(person or getpass.getuser())
+
+
+@click.command()
+@click.argument("playbook")
+@click.argument("parameters", nargs=-1, metavar="[NAME=VALUE]...")
+@click.option("--region", default="", help="Where to run; default: the bot's own Region.")
+@pass_json
+@sentences
+def run(playbook: str, parameters: tuple[str, ...], region: str, *, as_json: bool) -> None:
+    """Start a playbook."""
+    with Service.opened() as service:
+        given = typed_values(service.queries.playbook(playbook).parameters, parse_pairs(parameters))
+        order = Order(playbook, given, request_key=f"terminal:{uuid.uuid4()}", region=region)
+        execution_id = service.operations.start(order, _me(service, None))
+    if as_json:
+        print_json({"execution": execution_id})
+    else:
+        click.echo(f"Started {playbook}: {execution_id}\nplaybook-bot status {execution_id[:8]} shows how it goes.")
+
+
+@click.command(name="list")
+@pass_json
+@sentences
+def list_playbooks(*, as_json: bool) -> None:
+    """Show the playbooks."""
+    with Service.opened() as service:
+        found = service.queries.playbooks()
+    if as_json:
+        print_json([{"name": each.name, "title": each.title, "start": each.start} for each in found])
+        return
+    table = Table("playbook", "what it does", "starts", box=None)
+    for each in found:
+        table.add_row(each.name, each.title, f"{each.start} ({each.trigger})" if each.trigger else "by hand")
+    Console().print(table)
+
+
+@click.command()
+@click.argument("execution", required=False)
+@pass_json
+@sentences
+def status(execution: str | None, *, as_json: bool) -> None:
+    """Show one execution, or the latest."""
+    with Service.opened() as service:
+        if execution is None:
+            _print_list(service.queries.executions(limit=20), as_json=as_json)
+            return
+        if as_json:
+            state, document = service.queries.state(execution)
+            print_json(automation_execution(state, document))
+            return
+        _print_one(service.queries.execution(execution))
+
+
+def _print_list(rows: Sequence[ExecutionFacts], *, as_json: bool) -> None:
+    if as_json:
+        print_json([{"id": each.id, "playbook": each.playbook, "status": each.status} for each in rows])
+        return
+    table = Table("execution", "playbook", "on", "status", "started", box=None)
+    for each in rows:
+        table.add_row(
+            each.id[:8],
+            each.playbook or each.document,
+            ", ".join(each.targets),
+            each.status,
+            f"{each.started_at:%F %T}",
+        )
+    Console().print(table)
+
+
+def _print_one(facts: ExecutionFacts) -> None:
+    console = Console()
+    console.print(f"[bold]{facts.title}[/bold] on {', '.join(facts.targets) or facts.region}: {facts.status}")
+    console.print(
+        f"execution {facts.id}, started by {facts.started_by} at {facts.started_at:%F %T} UTC", highlight=False
+    )
+    table = Table("step", "status", "", box=None)
+    for step in facts.steps:
+        table.add_row(step.name, step.status, step.failure_message or step.say)
+    console.print(table)
+    approval = facts.approval
+    if approval is not None and approval.status == "Waiting":
+        console.print(f"waits for {approval.minimum} approval(s) by {', '.join(approval.approvers) or 'nobody'}")
+        console.print(f"playbook-bot approve {approval.id}", highlight=False)
+    if facts.failure_message:
+        console.print(facts.failure_message, highlight=False)
+
+
+@click.command()
+@pass_json
+@sentences
+def approvals(*, as_json: bool) -> None:
+    """Show the questions that wait for an answer."""
+    with Service.opened() as service:
+        found = service.queries.open_approvals()
+    if as_json:
+        print_json([{"id": each.id, "execution": each.execution_id, "title": each.title} for each in found])
+        return
+    table = Table("request", "what", "approvers", "until", box=None)
+    for each in found:
+        until = f"{each.expires_at:%F %T}" if each.expires_at else ""
+        table.add_row(each.id, each.message or each.title, ", ".join(each.approvers) or each.problem, until)
+    Console().print(table)
+
+
+def _decide(request: str, verdict: Literal["Approve", "Reject"], comment: str) -> None:
+    with Service.opened() as service:
+        service.operations.decide(request, _me(service, None), verdict, comment)
+    click.echo("Your answer was counted.")
+
+
+@click.command()
+@click.argument("request")
+@click.option("--comment", default="")
+@sentences
+def approve(request: str, comment: str) -> None:
+    """Approve a request."""
+    _decide(request, "Approve", comment)
+
+
+@click.command()
+@click.argument("request")
+@click.option("--comment", default="")
+@sentences
+def reject(request: str, comment: str) -> None:
+    """Reject a request."""
+    _decide(request, "Reject", comment)
+
+
+@click.command()
+@click.argument("execution")
+@sentences
+def stop(execution: str) -> None:
+    """Cancel an execution."""
+    with Service.opened() as service:
+        service.operations.stop(service.queries.execution(execution).id, _me(service, None))
+    click.echo("It was asked to stop.")
+
+
+@click.command()
+@click.argument("execution")
+@sentences
+def resume(execution: str) -> None:
+    """Let a paused execution go on."""
+    with Service.opened() as service:
+        service.operations.resume(service.queries.execution(execution).id, _me(service, None))
+    click.echo("It goes on.")
+
+
+COMMANDS = (run, list_playbooks, status, approvals, approve, reject, stop, resume)

@@ -1,0 +1,80 @@
+"""`playbook-bot serve | doctor | manifest | db upgrade`: the process and its surroundings."""
+
+import sys
+
+import click
+import yaml
+from rich.console import Console
+
+from bot.service import Service
+from bot.serving import build
+from bot.slack.manifest import manifest as slack_manifest
+from bot.terminal.answers import NOT_SUCCESSFUL, print_json, sentences
+from infra.db import Database
+from infra.log import configure
+from infra.settings import load
+from migrations import runner
+
+
+@click.command()
+@sentences
+def serve() -> None:
+    """Run the bot until it is told to stop."""
+    settings = load()
+    configure(settings.log_level, style=settings.log_format, secrets=settings.secrets)
+    build(Service(settings)).run_until_signalled()
+
+
+@click.group()
+def db() -> None:
+    """The database's schema."""
+
+
+@db.command()
+@sentences
+def upgrade() -> None:
+    """Bring the schema up to this version."""
+    settings = load()
+    database = Database(settings.database_url)
+    try:
+        runner.upgrade(database)
+    finally:
+        database.close()
+    click.echo(f"The schema is at {runner.head()}.")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True)
+@sentences
+def doctor(*, as_json: bool) -> None:
+    """Check tokens, scopes, database, AWS, topics and clock, and say what to fix."""
+    from bot.doctor import checks  # noqa: PLC0415 - asks the outside world, and only this command needs it
+
+    found = checks(load())
+    if as_json:
+        print_json([{"name": each.name, "ok": each.ok, "detail": each.detail, "fix": each.fix} for each in found])
+    else:
+        console = Console()
+        for each in found:
+            mark = "[green]ok[/green]  " if each.ok else "[red]FAIL[/red]"
+            console.print(f"{mark} {each.name}: {each.detail}", highlight=False)
+            if not each.ok and each.fix:
+                console.print(f"     → {each.fix}", highlight=False)
+    if not all(each.ok for each in found):
+        sys.exit(NOT_SUCCESSFUL)
+
+
+@click.command()
+@click.option("--name", default="playbook-bot", show_default=True)
+@click.option("--url", default="", help="Public address of the bot, for HTTP mode; without it Socket Mode.")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead of YAML.")
+def manifest(name: str, url: str, *, as_json: bool) -> None:
+    """Print the Slack app manifest: paste it at api.slack.com/apps."""
+    found = slack_manifest(name, url or None)
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(yaml.safe_dump(found, sort_keys=False, allow_unicode=True), nl=False)
+
+
+PROCESS_COMMANDS = (serve, db, doctor, manifest)

@@ -1,0 +1,138 @@
+"""`playbook-bot runbook test`: rehearsals of runbooks, without AWS and without waiting."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from xml.etree import ElementTree as ET
+
+import click
+
+from bot.terminal.answers import NOT_SUCCESSFUL, print_json, refuse, sentences
+from engine.actions import BY_NAME
+from engine.document import RunbookRefused
+from engine.rehearsal import Played, play
+from engine.rehearsal_file import read_rehearsals
+from engine.source import read
+from engine.validation import parse
+
+REHEARSAL: Final = "rehearsal.yaml"
+RUNBOOK: Final = "runbook.yaml"
+PLAYBOOK: Final = "playbook.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """One folder: its rehearsals, or why they could not be read."""
+
+    home: Path
+    played: tuple[Played, ...] = ()
+    refused: str = ""
+
+    @property
+    def failures(self) -> int:
+        """How many did not go as expected; a folder that cannot be read is one."""
+        return sum(bool(each.problems) for each in self.played) + bool(self.refused)
+
+
+@click.command("test")
+@click.argument(
+    "folders", nargs=-1, required=True, type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="FOLDER…"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--junit", type=click.Path(dir_okay=False, path_type=Path), help="Also write a JUnit report.")
+@sentences
+def rehearse(folders: tuple[Path, ...], *, as_json: bool, junit: Path | None) -> None:
+    """Play the rehearsals of every runbook in the folders: no AWS, no account, no waiting."""
+    homes = [home for folder in folders for home in homes_in(folder)]
+    if not homes:
+        refuse(f"there is no {REHEARSAL} in {', '.join(str(folder) for folder in folders)}")
+    found = [_rehearsed(home) for home in homes]
+    if junit is not None:
+        _write_junit(found, junit)
+    if as_json:
+        print_json(_plain(found))
+    else:
+        _tell(found)
+    sys.exit(NOT_SUCCESSFUL if any(each.failures for each in found) else 0)
+
+
+def homes_in(folder: Path) -> Iterator[Path]:
+    """The folder itself if it has rehearsals, and every folder below it that has."""
+    yield from (path.parent for path in sorted(folder.rglob(REHEARSAL)))
+
+
+def _rehearsed(home: Path) -> Rehearsed:
+    try:
+        document = parse(_text(home / _runbook_of(home)), name=home.resolve().name, file=str(home / _runbook_of(home)))
+        rehearsals = read_rehearsals(_text(home / REHEARSAL), document, file=str(home / REHEARSAL))
+    except (RunbookRefused, UnicodeDecodeError) as error:
+        return Rehearsed(home, refused=str(error))
+    except OSError as error:
+        return Rehearsed(home, refused=f"{error.filename}: {error.strerror}")
+    return Rehearsed(home, tuple(play(document, rehearsal, actions=BY_NAME) for rehearsal in rehearsals))
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def _runbook_of(home: Path) -> str:
+    """The runbook's file: as playbook.yaml says, where there is one. Raises RunbookRefused."""
+    if not (home / PLAYBOOK).is_file():
+        return RUNBOOK
+    tree = read(_text(home / PLAYBOOK), file=str(home / PLAYBOOK)).tree
+    return str(tree.get("runbook") or RUNBOOK) if isinstance(tree, dict) else RUNBOOK
+
+
+def _tell(found: Sequence[Rehearsed]) -> None:
+    for each in found:
+        click.echo(each.home.resolve().name)
+        for line in each.refused.splitlines():
+            click.echo(f"  {line}")
+        for played in each.played:
+            click.echo(f"  {'FAIL' if played.problems else 'ok  '}  {played.rehearsal.name}")
+            for problem in played.problems:
+                click.echo(f"        {problem}")
+    total, failed = sum(len(each.played) for each in found), sum(each.failures for each in found)
+    click.echo(f"{total} rehearsals, {failed} not as expected." if failed else f"{total} rehearsals, all as expected.")
+
+
+def _plain(found: Sequence[Rehearsed]) -> dict[str, Any]:
+    return {
+        "rehearsals": [
+            {
+                "runbook": each.home.resolve().name,
+                "name": played.rehearsal.name,
+                "passed": not played.problems,
+                "status": str(played.state.status) if played.state else "",
+                "steps": [{"name": step.name, "status": str(step.status)} for step in played.state.steps]
+                if played.state
+                else [],
+                "problems": [str(problem) for problem in played.problems],
+            }
+            for each in found
+            for played in each.played
+        ],
+        "refused": {str(each.home): each.refused for each in found if each.refused},
+        "passed": not any(each.failures for each in found),
+    }
+
+
+def _write_junit(found: Sequence[Rehearsed], path: Path) -> None:
+    """A report as CI systems read it: a suite for each runbook, a case for each rehearsal."""
+    root = ET.Element("testsuites")
+    for each in found:
+        name = each.home.resolve().name
+        cases = max(len(each.played), 1)
+        suite = ET.SubElement(root, "testsuite", name=name, tests=str(cases), failures=str(each.failures))
+        if each.refused:
+            case = ET.SubElement(suite, "testcase", classname=name, name="the files can be read")
+            ET.SubElement(case, "failure", message=each.refused.splitlines()[0]).text = each.refused
+        for played in each.played:
+            case = ET.SubElement(suite, "testcase", classname=name, name=played.rehearsal.name)
+            if played.problems:
+                text = "\n".join(str(problem) for problem in played.problems)
+                ET.SubElement(case, "failure", message=str(played.problems[0].message)).text = text
+    ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
