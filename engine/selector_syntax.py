@@ -88,6 +88,8 @@ def _closing(body: str, index: int, selector: str) -> int:
         if quoted is not None:
             index = quoted.end()
             continue
+        if body[index] in "'\"":
+            raise _unreadable(selector, "a quote is not closed")
         depth += {"[": 1, "]": -1}.get(body[index], 0)
         index += 1
         if depth == 0:

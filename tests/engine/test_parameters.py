@@ -54,7 +54,8 @@ def refusal(parameter: Parameter, value: Json) -> str:
         ("MapList", ['[{"a": 1}, {"b": 2}]'], [{"a": 1}, {"b": 2}]),
         ("AWS::EC2::Instance::Id", ["i-0123456789abcdef0"], "i-0123456789abcdef0"),
         ("AWS::EC2::Instance::Id", [""], ""),
-        ("List<AWS::EC2::Instance::Id>", ["i-01234567", "mi-0123456789abcdef"], ["i-01234567", "mi-0123456789abcdef"]),
+        ("List<AWS::EC2::Instance::Id>", ["i-01234567"], ["i-01234567"]),
+        ("List<AWS::EC2::Instance::Id>", ["mi-0123456789abcdef0", "i-01234567"], ["mi-0123456789abcdef0", "i-01234567"]),
         ("AWS::S3::Bucket::Name", ["my.bucket-1"], "my.bucket-1"),
         ("AWS::IAM::Role::Arn", ["arn:aws-cn:iam::123456789012:role/a/b"], "arn:aws-cn:iam::123456789012:role/a/b"),
         # native values
@@ -137,7 +138,7 @@ def test_the_wrong_type_is_refused_in_aws_words(type_: str, supplied: Json, kind
         (
             Parameter("P", "String", allowed_pattern="["),
             "a",
-            'Parameter "P" cannot be checked: the pattern [ cannot be read (unterminated character set at position 0).',
+            'Parameter "P" cannot be checked: the pattern [ cannot be read (unterminated character set at position 1).',
         ),
         (
             Parameter("P", "AWS::EC2::Instance::Id"),

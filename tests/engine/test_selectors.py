@@ -122,7 +122,7 @@ def test_any_root(root: Json, selector: str, found: Json | Missing) -> None:
         ("$.", 'the selector "$." cannot be read: a name is missing after the dot'),
         ("$.a..", 'the selector "$.a.." cannot be read: a name is missing after the dot'),
         ("$.a[", 'the selector "$.a[" cannot be read: a bracket is not closed'),
-        ("$.a['b]", 'the selector "$.a[\'b]" cannot be read: a bracket is not closed'),
+        ("$.a['b]", 'the selector "$.a[\'b]" cannot be read: a quote is not closed'),
         ("$a", 'the selector "$a" cannot be read: "a" is not expected'),
         ("$.a|$.b", 'the selector "$.a|$.b" cannot be read: "|" is not expected'),
         ("$.a[b]", 'the selector "$.a[b]" cannot be read: brackets hold a quoted name, an index, a slice, * or ?(…)'),
