@@ -7,7 +7,14 @@ from sqlalchemy import MetaData
 
 from infra.db import metadata
 
-STORES = ("audit.store", "engine.store", "approvals.store", "playbooks.store", "bot.slack.store")
+STORES = (
+    "audit.store",
+    "engine.store",
+    "approvals.store",
+    "playbooks.store",
+    "playbooks.documents.store",
+    "bot.slack.store",
+)
 
 
 def all_tables() -> MetaData:

@@ -1,0 +1,45 @@
+"""Documents by name and version, tags and previews: what SSM's API keeps beside executions."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002_expand_named_documents"
+down_revision = "0001_expand_first_tables"
+
+
+def upgrade() -> None:
+    op.create_table(
+        "ssm_document",
+        sa.Column("name", sa.String(length=128), nullable=False),
+        sa.Column("created_at", sa.Float(53), nullable=False),
+        sa.Column("default_version", sa.Integer(), nullable=False),
+        sa.Column("latest_version", sa.Integer(), nullable=False),
+        sa.Column("facts", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_ssm_document"),
+    )
+    op.create_table(
+        "ssm_document_version",
+        sa.Column("name", sa.String(length=128), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("version_name", sa.String(length=128), nullable=True),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("created_at", sa.Float(53), nullable=False),
+        sa.Column("facts", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name", "number", name="pk_ssm_document_version"),
+        sa.UniqueConstraint("name", "version_name", name="uq_ssm_document_version_name"),
+    )
+    op.create_table(
+        "resource_tag",
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("resource_id", sa.String(length=128), nullable=False),
+        sa.Column("key", sa.String(length=128), nullable=False),
+        sa.Column("value", sa.String(length=256), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "resource_id", "key", name="pk_resource_tag"),
+    )
+    op.create_table(
+        "execution_preview",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("created_at", sa.Float(53), nullable=False),
+        sa.Column("facts", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_execution_preview"),
+    )

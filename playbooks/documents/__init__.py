@@ -1,0 +1,1 @@
+"""Runbooks by name and version, as SSM keeps documents."""
