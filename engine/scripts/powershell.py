@@ -1,10 +1,12 @@
 """PowerShell scripts: run by `pwsh` in a room of bubblewrap, where both are installed; AWS cannot be called there."""
 
 import base64
+import contextlib
 import json
 import os
 import selectors
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -54,8 +56,23 @@ def run(script: Script, limits: Limits, stop: Stop) -> ScriptEnd:
             line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/",
             pass_fds=[source.fileno()], env={"PATH": "/usr/bin:/bin"}, start_new_session=True,
         ) as process:  # fmt: skip
-            stop.by(process.kill)
+            stop.by(lambda: _kill(process))
             return _followed(process, min(script.seconds, limits.seconds))
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """End bubblewrap and what it has started; its own tie to them is not made yet in its first moments."""
+    if process.poll() is not None:
+        return
+    pid = process.pid
+    try:
+        os.kill(pid, signal.SIGSTOP)
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        children = []
+    for child in (*map(int, children), pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
 
 
 def _source(script: Script) -> bytes:
@@ -103,7 +120,7 @@ def _followed(process: "subprocess.Popen[bytes]", seconds: float) -> ScriptEnd:
         while selector.get_map():
             left = deadline - time.monotonic()
             if left <= 0:
-                process.kill()
+                _kill(process)
                 return ScriptEnd("timed_out", printed=complaints.text)
             for key, _ in selector.select(left):
                 piece = os.read(key.fd, PIECE)
@@ -111,7 +128,7 @@ def _followed(process: "subprocess.Popen[bytes]", seconds: float) -> ScriptEnd:
                 if not piece:
                     selector.unregister(key.fileobj)
             if len(said) + complaints.total > PRINT_LIMIT:
-                process.kill()
+                _kill(process)
                 return ScriptEnd("failed", failure=f"The script printed more than {PRINT_LIMIT // 1_000_000} MB.")
     code = process.wait()
     text = said.decode(errors="replace").strip()

@@ -251,9 +251,15 @@ def _succeeds(attempt: Any) -> bool:
     return os.waitpid(process, 0)[1] == 0
 
 
+def _is_of_an_editable_install(finder: Any) -> bool:
+    """Whether it leads to a working copy of some package, as `pip install --editable` leaves it: to the bot's own."""
+    return str(getattr(finder, "__module__", "")).startswith("__editable__")
+
+
 def main() -> None:
     """Started by the bot with the control socket's number, whether this is a room, and where temporary files go."""
     sys.path.pop(0)
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not _is_of_an_editable_install(finder)]
     control = socket.socket(fileno=int(sys.argv[1]))
     has_room = sys.argv[2] == "room"
     os.environ.pop("MALLOC_ARENA_MAX", None)
