@@ -77,6 +77,34 @@ class Claimed:
         return self.claimed_by not in (None, worker) and self.claimed_until is not None and self.claimed_until > now
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which executions to list: every list that is not empty must hold the execution's own value."""
+
+    names_beginning: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    parents: tuple[str, ...] = ()
+    started_before: datetime | None = None
+    started_after: datetime | None = None
+
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """As SQL."""
+        table = execution_table.c
+        found: list[ColumnElement[bool]] = [
+            column.in_(wanted)
+            for column, wanted in ((table.status, self.statuses), (table.id, self.ids), (table.parent_id, self.parents))
+            if wanted
+        ]
+        if self.names_beginning:
+            found.append(or_(*(table.document_name.startswith(each, autoescape=True) for each in self.names_beginning)))
+        if self.started_before is not None:
+            found.append(table.created_at < self.started_before)
+        if self.started_after is not None:
+            found.append(table.created_at > self.started_after)
+        return found
+
+
 def _is_free(now: datetime) -> ColumnElement[bool]:
     return or_(execution_table.c.claimed_until.is_(None), execution_table.c.claimed_until < now)
 
@@ -164,6 +192,20 @@ class ExecutionStore:
     def everything(self, connection: Connection) -> list[Execution]:
         """Every execution, children included: for a database that holds one run."""
         return self._all(connection, select(execution_table).order_by(execution_table.c.created_at))
+
+    def page(self, connection: Connection, wanted: Selection, *, after: str, limit: int) -> list[Execution]:
+        """Executions, children included, newest first, after one of them. Raises LookupError when that one is gone."""
+        table = execution_table.c
+        query = select(execution_table).where(*wanted.conditions())
+        if after:
+            last = connection.execute(select(table.created_at, table.id).where(table.id == after)).first()
+            if last is None:
+                raise LookupError(f"there is no execution {after}")
+            is_older = or_(
+                table.created_at < last.created_at, and_(table.created_at == last.created_at, table.id < after)
+            )
+            query = query.where(is_older)
+        return self._all(connection, query.order_by(table.created_at.desc(), table.id.desc()).limit(limit))
 
     def children(self, connection: Connection | Transaction, parent_id: str) -> list[Execution]:
         """The executions that a parent has started, in order."""

@@ -46,6 +46,12 @@ class Directory:
         person = next((person for person in self.people if person.terminal == login), None)
         return self._identity(person, f"terminal:{login}", set(), login, is_full_member=person is not None)
 
+    def iam(self, principal: str, *, name: str = "", spellings: Iterable[str] = ()) -> Identity:
+        """Identity of a verified AWS principal; `spellings` are its user name and the ARNs of its role."""
+        known = {principal, *spellings}
+        person = next((person for person in self.people if known & set(person.iam)), None)
+        return self._identity(person, principal, known, name, is_full_member=True)
+
     def _identity(
         self, person: Person | None, door: str, spellings: set[str], name: str, *, is_full_member: bool
     ) -> Identity:

@@ -63,10 +63,27 @@ class Reactions:
         step = state.step if state else None
         if state is None or step is None or step.id != step_execution_id or not step.signals:
             return
-        if self._approvals.of_step(tx, step.id) is None:
-            self._approvals.add(tx, policy.ask(self._request(state, step)), self._clock())
+        self.question(tx, state, step)
 
-    def _request(self, state: Execution, step: StepExecution) -> ApprovalRequest:
+    def question(self, tx: Transaction, state: Execution, step: StepExecution) -> ApprovalRequest:
+        """The question of a waiting step; it is asked now, if it was not before."""
+        asked = self._approvals.of_step(tx, step.id)
+        if asked is not None:
+            return asked
+        request = self._request(tx, state, step)
+        self._approvals.add(tx, policy.ask(request), self._clock())
+        return request
+
+    def _is_from_api(self, tx: Transaction, state: Execution) -> bool:
+        """Whether the execution, or the one at the top of it, came through SSM's API, where no four eyes are asked."""
+        while state.parent_id:
+            parent = self._executions.get(tx, state.parent_id)
+            if parent is None:
+                break
+            state = parent
+        return state.context.get("door") == "api"
+
+    def _request(self, tx: Transaction, state: Execution, step: StepExecution) -> ApprovalRequest:
         playbook = self._catalog.get(str(state.context.get("playbook", "")))
         lists: list[tuple[str, ...]] = [_names(step.inputs.get("Approvers"))]
         if playbook is not None and playbook.approvers:
@@ -83,7 +100,7 @@ class Reactions:
             requested_by=state.started_by,
             asked_at=self._clock(),
             digest=plan_digest(state, step),
-            may_approve_own=playbook.may_approve_own if playbook else False,
+            may_approve_own=playbook.may_approve_own if playbook else self._is_from_api(tx, state),
             expires_at=_earlier(state.deadline_at, step, playbook.approval_expiry if playbook else None),
             playbook=str(state.context.get("playbook", "")),
             title=str(state.context.get("title", "") or state.document_name),

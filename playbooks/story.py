@@ -55,6 +55,13 @@ _SENTENCES: Mapping[str, Callable[[Data], str]] = {
     "approval.refused": lambda data: f"may not decide ({data.get('verdict')}): {_short(data.get('reason'))}",
     "approval.concluded": lambda data: f"{data.get('step')}: {data.get('status')}",
     "approval.announced": lambda data: f"asked in {data.get('channel')}",
+    "document.created": lambda data: f"created document {data.get('name')} ({_short(data.get('sha256'), 13)})",
+    "document.updated": lambda data: f"made version {data.get('version')} of document {data.get('name')}",
+    "document.default_changed": lambda data: f"made version {data.get('version')} the default of {data.get('name')}",
+    "document.deleted": lambda data: f"deleted document {data.get('name')} {_short(data.get('version'))}".rstrip(),
+    "document.shared": lambda data: f"shared document {data.get('name')} with {data.get('accounts') or 'nobody'}",
+    "resource.tagged": lambda data: f"tagged {data.get('kind')} {data.get('id')} with {data.get('tags')}",
+    "resource.untagged": lambda data: f"took tags {data.get('keys')} off {data.get('kind')} {data.get('id')}",
     "access.refused": lambda data: f"was refused: {_short(data.get('what'))}",
     "request.refused": lambda data: f"a request was refused: {_short(data.get('reason'))}",
 }

@@ -75,6 +75,8 @@ class NamedDocument:
     created_at: datetime
     default_version: int = 1
     latest_version: int = 1
+    last_number: int = 1
+    """The last number that was given out: a deleted version's number never comes back."""
     shared: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -231,13 +233,14 @@ def _document_values(document: NamedDocument) -> dict[str, Any]:
         "created_at": document.created_at,
         "default_version": document.default_version,
         "latest_version": document.latest_version,
-        "facts": json.dumps({"shared": dict(document.shared)}),
+        "facts": json.dumps({"shared": dict(document.shared), "last_number": document.last_number}),
     }
 
 
 def _document(row: Row[Any]) -> NamedDocument:
-    shared: Mapping[str, str] = json.loads(row.facts)["shared"]
-    return NamedDocument(row.name, row.created_at, row.default_version, row.latest_version, shared)
+    facts = json.loads(row.facts)
+    versions = row.default_version, row.latest_version, facts["last_number"]
+    return NamedDocument(row.name, row.created_at, *versions, facts["shared"])
 
 
 def _version(row: Row[Any]) -> DocumentVersion:
