@@ -130,6 +130,12 @@ class Execution:
     tags: Mapping[str, str] = field(default_factory=dict)
     context: Mapping[str, Json] = field(default_factory=dict)
     """What started it, for those above the engine (playbook, alarm, channel); the engine never reads it."""
+    engine: Literal["embedded", "ssm"] = "embedded"
+    """Who runs it: this program, or AWS Systems Manager, whose answers are mirrored."""
+    aws_id: str = ""
+    """AWS's own id of it, once AWS has accepted it."""
+    notice: str = ""
+    """What keeps it from being followed now (AWS does not answer, or refuses), in one sentence."""
     version: int = 0
 
     @property

@@ -34,6 +34,10 @@ class StartOrder:
     execution_id: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     context: Mapping[str, Json] = field(default_factory=dict)
+    engine: Literal["", "embedded", "ssm"] = ""
+    """Who is to run it; "" = as the settings say."""
+    aws_document: str = ""
+    """For SSM: name, NAME:VERSION or ARN of the document there; "" = ours is pushed."""
 
 
 class Engine(Protocol):

@@ -10,6 +10,7 @@ from infra.db import metadata
 STORES = (
     "audit.store",
     "engine.store",
+    "engine.ssm_store",
     "approvals.store",
     "playbooks.store",
     "playbooks.documents.store",
