@@ -6,6 +6,7 @@ import click
 
 from bot.demo.cli import demo
 from bot.terminal.executions import COMMANDS
+from bot.terminal.graph import graph
 from bot.terminal.process import PROCESS_COMMANDS
 from bot.terminal.rehearsals import rehearse
 from bot.terminal.runbooks import runbook
@@ -21,6 +22,7 @@ def cli() -> None:
 for command in (*COMMANDS, *PROCESS_COMMANDS, runbook, audit, demo):
     cli.add_command(command)
 runbook.add_command(rehearse)
+runbook.add_command(graph)
 
 
 def main() -> None:
