@@ -30,6 +30,7 @@ from bot.slack.store import SlackStore
 from bot.web import Doors, Handler, build_web
 from engine.dispatch.local import LocalDispatcher
 from infra.db import DatabaseUnavailable
+from infra.settings import SettingsInvalid
 from migrations import runner
 
 log = structlog.get_logger()
@@ -164,9 +165,11 @@ def threaded(
 def web_part(service: Service, serving: Serving, doors: Doors) -> Part:
     """The HTTP server of health, metrics, Slack and SNS."""
     web = build_web(doors, serving, service.metrics.registry)
-    server: Any = create_server(
-        web, host=service.settings.http_host, port=service.settings.http_port, threads=WEB_THREADS, ident=None
-    )
+    host, port = service.settings.http_host, service.settings.http_port
+    try:
+        server: Any = create_server(web, host=host, port=port, threads=WEB_THREADS, ident=None)
+    except OSError as error:
+        raise SettingsInvalid((f"PLAYBOOK_BOT_HTTP_PORT: cannot listen on {host}:{port}: {error.strerror}",)) from error
     thread = threading.Thread(target=server.run, name="web", daemon=True)
 
     def stop() -> None:

@@ -94,6 +94,24 @@ class Child:
         raise ChildFailed(f"{self.name} was not ready after {seconds:.0f} s. Its last words:\n{self.last_words()}")
 
 
+def reserved(port: int = 0) -> socket.socket:
+    """A loopback port that nobody else gets while the socket is open, though a child of ours may listen on it.
+
+    It is bound and does not listen: neither another demo nor a connection that goes out is given it, and the kernel
+    lets a server bind beside it. Raises ChildFailed when `port` is taken; 0 = any.
+    """
+    held = socket.socket()
+    if port:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        held.bind(("127.0.0.1", port))
+    except OSError as error:
+        held.close()
+        raise ChildFailed(f"Port {port} of this machine cannot be had ({error.strerror}): name another one.") from error
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return held
+
+
 def free_port() -> int:
     """A TCP port on loopback that nobody listens on now."""
     with socket.socket() as probe:

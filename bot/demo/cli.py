@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -24,6 +24,7 @@ from bot.demo.story import StoryBroken
 from bot.demo.window import DeadlinePassed
 from bot.demo.world import World
 
+PORT = click.IntRange(0, 65535)
 WATCH_SECONDS = 0.5
 RESTARTS = 3
 """So often the bot may end within RESTART_WINDOW before the demo gives up."""
@@ -35,8 +36,8 @@ RESTART_WINDOW_SECONDS = 20.0
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object: the coordinates, or with --play the story."
 )
-@click.option("--http", "http_port", type=int, metavar="PORT", help="Run the bot in signed HTTP mode on this port.")
-@click.option("--console-port", type=int, default=0, metavar="PORT", help="Port of the Slack page; default: any.")
+@click.option("--http", "http_port", type=PORT, metavar="PORT", help="Signed HTTP mode on this port; 0: any.")
+@click.option("--console-port", type=PORT, default=0, metavar="PORT", help="Port of the Slack page; default: any.")
 @click.option("--alarm-after", type=float, default=5.0, show_default=True, help="Seconds to the first alarm; 0: none.")
 @click.pass_context
 def demo(
@@ -45,19 +46,27 @@ def demo(
     """Bring up an AWS, a Slack workspace and the bot on this machine, and let an alarm turn red."""
     if context.invoked_subcommand is not None:
         return
-    with _running_world(World(http_port=http_port, console_port=console_port)) as world:
+    try:
+        planned = World(http_port=http_port, console_port=console_port)
+    except ChildFailed as failure:
+        _refuse(str(failure), exit_code=1)
+    with _running_world(planned) as world:
         if play:
             _play(world, as_json=as_json)
         else:
             _attend(world, as_json=as_json, alarm_after=alarm_after)
 
 
+PICK = click.option("--url", default="", help="The bot's address, to pick one of several demos; default: the last.")
+
+
 @demo.command()
 @click.argument("name", default=fleet.FIRST_RED)
-def alarm(name: str) -> None:
+@PICK
+def alarm(name: str, url: str) -> None:
     """Turn an alarm of the running demo red."""
     try:
-        endpoint = running.found()["environment"]["AWS_ENDPOINT_URL"]
+        endpoint = _picked(url)["environment"]["AWS_ENDPOINT_URL"]
         was_red = fleet.turn_red(lambda service, region: client(endpoint, service, region), name)
     except (NoDemoRuns, UnknownAlarm) as refusal:
         _refuse(str(refusal))
@@ -65,14 +74,28 @@ def alarm(name: str) -> None:
 
 
 @demo.command()
-def env() -> None:
+@PICK
+def env(url: str) -> None:
     """Print the running demo's settings: `eval "$(playbook-bot demo env)"` lets other commands work in it."""
     try:
-        environment = running.found()["environment"]
+        environment = _picked(url)["environment"]
     except NoDemoRuns as refusal:
         _refuse(str(refusal))
     for name, value in environment.items():
         click.echo(f"export {name}={shlex.quote(value)}")
+
+
+def _picked(url: str) -> dict[str, Any]:
+    """The running demo that is meant; where several run and none is named, it is said which. Raises NoDemoRuns."""
+    demos = running.found()
+    addresses = [str(one["url"]) for one in demos]
+    if not url and len(demos) > 1:
+        click.echo(f"{len(demos)} demos run: {', '.join(addresses)}. This is the first; --url picks another.", err=True)
+    if not url:
+        return demos[0]
+    if url.rstrip("/") not in addresses:
+        _refuse(f"No demo runs at {url}; there is {', '.join(addresses)}.")
+    return demos[addresses.index(url.rstrip("/"))]
 
 
 @contextmanager
@@ -111,7 +134,7 @@ def _attend(world: World, *, as_json: bool, alarm_after: float) -> None:
             ended = [at for at in ended if time.monotonic() - at < RESTART_WINDOW_SECONDS] + [time.monotonic()]
             if len(ended) > RESTARTS:
                 raise ChildFailed(f"The bot does not stay up. Its last words:\n{world.bot.last_words()}")
-            click.echo("The bot was killed; it is started again.", err=True)
+            click.echo("The bot has ended; it is started again.", err=True)
             world.start_bot()
 
 

@@ -130,7 +130,7 @@ class Workspace:
             port = self.child.wait_until(self._port, START_SECONDS)
         except ChildFailed as error:
             self.stop()
-            raise WorkspaceUnavailable(" ".join(str(error).split())) from error
+            raise WorkspaceUnavailable(f"The local Slack workspace did not start: {self._complaint()}.") from error
         if not is_confined(int(port)):
             self.stop()
             raise WorkspaceUnavailable("The local Slack workspace could not be kept to loopback, so it was stopped.")
@@ -140,6 +140,13 @@ class Workspace:
         """End the process; everything said in the workspace is gone."""
         if self.child is not None:
             self.child.stop()
+
+    def _complaint(self) -> str:
+        """The line that says why, out of a listing of the program's own code."""
+        said = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
+        lines = [line.strip() for line in said if line.strip()]
+        complaints = [line for line in lines if line.lower().startswith("error:")] or lines[-1:]
+        return complaints[-1][:300].removeprefix("error: ").rstrip(".") if complaints else "it said nothing"
 
     @property
     def _log(self) -> Path:

@@ -1,10 +1,8 @@
 """The demo's world: an AWS with a fleet, a Slack workspace with people, and the bot, unmodified, as child processes."""
 
 import getpass
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,9 +13,10 @@ import yaml
 
 from bot.demo import fleet
 from bot.demo.aws import ACCOUNT, DemoAws
-from bot.demo.children import CODE, Child, ChildFailed, answers, free_port
+from bot.demo.children import CODE, Child, ChildFailed, answers, reserved
 from bot.demo.environment import cache_folder, inherited
 from bot.demo.fleet import Fleet
+from bot.demo.folder import WorkingFolder
 from bot.demo.local_slack import WorkspaceUnavailable
 from bot.demo.stand_in import StandIn
 from bot.demo.workspace import Identity, Workspace
@@ -42,6 +41,7 @@ class Answer:
 class World:
     """Everything the demo needs, composed. With `http_port` the bot serves signed HTTP there, else Socket Mode.
 
+    Raises ChildFailed when a port that is asked for is taken.
     Start it from a thread that outlives it: the children die with the thread that started them.
     """
 
@@ -54,8 +54,11 @@ class World:
         playbooks: tuple[Path, ...] = (),
     ) -> None:
         self.is_http = http_port is not None
-        self.http_port = http_port or free_port()
-        self.folder = Path(tempfile.mkdtemp(prefix="playbook-bot-demo-"))
+        reserved(console_port).close()
+        self._http_socket = reserved(http_port or 0)
+        self.http_port = int(self._http_socket.getsockname()[1])
+        self._working_folder = WorkingFolder()
+        self.folder = self._working_folder.path
         self.identity = Identity()
         self.aws = DemoAws(self.folder, pace=pace)
         self.workspace = Workspace(
@@ -115,7 +118,8 @@ class World:
         for part in (self.bot, self.workspace, self.stand_in, self.aws):
             if part is not None:
                 part.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._http_socket.close()
+        self._working_folder.remove()
 
     def settings_overrides(self) -> dict[str, str]:
         """The environment that makes the unmodified bot live in this world."""

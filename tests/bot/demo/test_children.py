@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.demo.children import CODE, Child, ChildFailed, answers, free_port
+from bot.demo.children import CODE, Child, ChildFailed, answers, free_port, reserved
 
 SLEEPER = [sys.executable, "-I", "-S", "-c", "import sys, time; print('up', flush=True); time.sleep(600)"]
 PATIENCE = 15
@@ -157,3 +157,21 @@ def test_answers_hears_only_success() -> None:
             thread.join()
 
     assert found == [False, True]
+
+
+def test_a_reserved_port_is_for_our_own_server_only() -> None:
+    """While it is reserved nobody is given it by chance, but a server that asks for it by number gets it."""
+    with reserved() as held:
+        port = held.getsockname()[1]
+        with pytest.raises(OSError, match="Address already in use"), socket.socket() as stranger:
+            stranger.bind(("127.0.0.1", port))
+        with socket.create_server(("127.0.0.1", port)) as server, socket.create_connection(("127.0.0.1", port)):
+            assert server.getsockname()[1] == port
+
+
+def test_a_port_that_somebody_serves_is_not_reserved() -> None:
+    """The refusal names the port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(ChildFailed, match=f"Port {port} of this machine cannot be had"):
+            reserved(port)

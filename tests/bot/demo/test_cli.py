@@ -1,5 +1,8 @@
 """The demo's commands answer in sentences, and a bot that dies is started again."""
 
+import json
+import os
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +14,7 @@ from click.testing import CliRunner
 from bot.demo import cli, fleet, moto_alarms, running
 from bot.demo.children import ChildFailed
 from bot.demo.cli import demo
+from bot.demo.environment import cache_folder
 
 ENVIRONMENT = {"AWS_ENDPOINT_URL": "http://127.0.0.1:2", "PLAYBOOK_BOT_CHANNEL": "it's #incidents"}
 
@@ -24,7 +28,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def announced() -> None:
     """A demo runs."""
-    running.announce({}, environment=ENVIRONMENT)
+    running.announce({"url": "http://127.0.0.1:1"}, environment=ENVIRONMENT)
 
 
 @pytest.mark.parametrize("arguments", [["alarm", "web-1-system-check"], ["env"]])
@@ -123,7 +127,7 @@ def test_a_killed_bot_is_started_again(monkeypatch: pytest.MonkeyPatch, capsys: 
     printed = capsys.readouterr()
     assert world.starts == 2
     assert printed.out == '{"url": "http://127.0.0.1:1"}\n'
-    assert printed.err.count("The bot was killed; it is started again.") == 2
+    assert printed.err.count("The bot has ended; it is started again.") == 2
 
 
 def test_a_bot_that_cannot_live_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,3 +138,47 @@ def test_a_bot_that_cannot_live_is_given_up(monkeypatch: pytest.MonkeyPatch) -> 
         _attend(world, monkeypatch)
 
     assert world.starts == cli.RESTARTS
+
+
+def _announced_by(pid: int, url: str, endpoint: str) -> None:
+    file = cache_folder() / f"demo-{pid}.json"
+    environment = {"AWS_ENDPOINT_URL": endpoint}
+    file.write_text(json.dumps({"pid": pid, "url": url, "environment": environment}))
+    os.utime(file, (1, 1))
+
+
+def test_of_two_demos_the_last_is_meant_or_the_one_named(announced: None) -> None:
+    """Two demos may run; which one is meant is said, and --url picks the other."""
+    _announced_by(os.getppid(), "http://127.0.0.1:8", "http://127.0.0.1:9")
+
+    last = CliRunner().invoke(demo, ["env"])
+    other = CliRunner().invoke(demo, ["env", "--url", "http://127.0.0.1:8/"])
+    neither = CliRunner().invoke(demo, ["env", "--url", "http://127.0.0.1:7"])
+
+    assert "export AWS_ENDPOINT_URL=http://127.0.0.1:2\n" in last.stdout
+    assert "2 demos run: http://127.0.0.1:1, http://127.0.0.1:8. This is the first" in last.stderr
+    assert other.output == "export AWS_ENDPOINT_URL=http://127.0.0.1:9\n"
+    assert (neither.exit_code, neither.stdout) == (2, "")
+    assert "No demo runs at http://127.0.0.1:7; there is http://127.0.0.1:1, http://127.0.0.1:8." in neither.stderr
+
+
+@pytest.mark.parametrize("option", ["--http", "--console-port"])
+def test_a_port_that_is_taken_is_refused_before_anything_starts(
+    option: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The sentence names the port; no folder is left."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        answer = CliRunner().invoke(demo, [option, str(port)])
+
+    assert (answer.exit_code, answer.stdout) == (1, "")
+    assert answer.stderr.startswith(f"Port {port} of this machine cannot be had (Address already in use)")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_that_cannot_be_is_refused() -> None:
+    """99999 is no port."""
+    answer = CliRunner().invoke(demo, ["--http", "99999"])
+
+    assert (answer.exit_code, "0<=x<=65535" in answer.output) == (2, True)

@@ -53,3 +53,11 @@ def test_a_workspace_that_never_ran_can_be_stopped(tmp_path: Path) -> None:
     workspace.stop()
 
     assert workspace.page == ""
+
+
+def test_a_workspace_that_does_not_start_says_why_in_one_line(tmp_path: Path) -> None:
+    """Of all that a crashing program prints, the line with the reason is told."""
+    (tmp_path / "workspace.log").write_text("144 | minified(code)\nerror: Failed to start server.\n  at x (1:2)\n")
+    workspace = Workspace(tmp_path, tmp_path, identity=Identity())
+
+    assert workspace._complaint() == "Failed to start server"
