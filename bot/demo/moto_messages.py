@@ -1,4 +1,4 @@
-"""The exact shapes in which AWS tells the world of an alarm's transition: SNS message and EventBridge event. Pure."""
+"""The exact shapes in which AWS tells the world of an alarm's transition: SNS message and EventBridge event."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
