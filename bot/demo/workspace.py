@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.demo import local_slack
+from bot.demo import local_slack, preload
 from bot.demo.children import Child, ChildFailed
 from bot.demo.environment import inherited
 from bot.demo.local_slack import WorkspaceUnavailable
@@ -16,49 +16,6 @@ START_SECONDS = 20.0
 LISTENING = "0A"
 LOOPBACK = ("0100007F", "00000000000000000000000001000000", "0000000000000000FFFF00000100007F")
 """127.0.0.1, ::1 and ::ffff:127.0.0.1 as /proc/net spells them."""
-PRELOAD = """\
-const serve = Bun.serve.bind(Bun);
-const INITIAL = {
-  plain_text_input: (e) => ({ value: e.initial_value }),
-  static_select: (e) => ({ selected_option: e.initial_option }),
-  radio_buttons: (e) => ({ selected_option: e.initial_option }),
-  checkboxes: (e) => ({ selected_options: e.initial_options }),
-  datepicker: (e) => ({ selected_date: e.initial_date }),
-};
-let stack = [];
-function see(raw) {
-  if (raw.startsWith('{"t":"view"')) stack = JSON.parse(raw).stack;
-}
-function fill(raw) {
-  const frame = JSON.parse(raw);
-  if (frame.t !== "view_submit") return raw;
-  const values = frame.values ?? {};
-  for (const { type, block_id, element } of stack.at(-1)?.blocks ?? []) {
-    if (type !== "input" || values[block_id]?.[element.action_id]) continue;
-    const initial = INITIAL[element.type]?.(element) ?? {};
-    if (Object.values(initial)[0] === undefined) continue;
-    values[block_id] = { [element.action_id]: { type: element.type, ...initial } };
-  }
-  return JSON.stringify({ ...frame, values });
-}
-Bun.serve = (options) => {
-  const { open, message } = options.websocket;
-  const websocket = {
-    ...options.websocket,
-    open(socket) {
-      if (socket.data.kind === "ui") {
-        const send = socket.send.bind(socket);
-        socket.send = (raw, ...rest) => (see(raw), send(raw, ...rest));
-      }
-      open(socket);
-    },
-    message: (socket, raw) => message(socket, socket.data.kind === "ui" ? fill(String(raw)) : raw),
-  };
-  return serve({ ...options, websocket, hostname: "127.0.0.1" });
-};
-"""
-"""Runs in the program's own runtime before it: it would listen on all interfaces, and it forgets what a form was
-filled with beforehand when the person leaves a field as it is. It has no option for either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +72,7 @@ class Workspace:
         program = local_slack.program(self._cache)
         config = self._folder / "workspace.json"
         config.write_text(json.dumps(self._config(), indent=2))
-        (self._folder / "preload.js").write_text(PRELOAD)
+        (self._folder / "preload.js").write_text(preload.script())
         argv = [str(program), "--config", str(config), "--port", str(self._wanted_port), "--base-host", "127.0.0.1"]
         argv += ["--files-dir", str(self._folder / "files")]
         env = inherited({"BUN_OPTIONS": "--preload ./preload.js"})

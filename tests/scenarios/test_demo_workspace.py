@@ -227,3 +227,16 @@ def test_in_http_mode_requests_are_signed(signed: Workspace) -> None:
     window.wait_for(lambda: lee.ephemerals, PATIENCE, "the private answer")
     assert text_of(lee.ephemerals[0]) == "signed"
     window.close()
+
+
+def test_the_page_shows_what_is_meant(lee: Person, window: Window, bot: Bot) -> None:
+    """Dates, entities and signs are shown as Slack shows them, a foreign mention stays text; kept is what was sent."""
+    written = ":raised_hand: at <!date^1795570342^{time}|01:32 UTC>: OK -&gt; &lt;@U1&gt; &amp; :unheard_of:"
+    places_before = len(lee.messages())
+
+    bot.app.client.chat_postMessage(channel=lee.channel, text=written)
+
+    shown = window.wait_for(lambda: lee.messages()[places_before:], PATIENCE, "the message")[0]
+    kept = bot.app.client.conversations_history(channel=lee.channel, limit=1)["messages"][0]
+    assert text_of(shown) == "✋ at 01:32 UTC: OK -> <\u2060@U1> & :unheard_of:"
+    assert kept["text"] == written
