@@ -180,6 +180,17 @@ class Aws:
         session = self.session(region=_region_of_queue(queue_url))
         session.call("sqs", "DeleteMessage", {"QueueUrl": queue_url, "ReceiptHandle": receipt_handle})
 
+    def queue_attributes(self, queue_url: str) -> dict[str, str]:
+        """What a queue tells of itself, without taking a message. Raises AwsRefused, AwsUnreachable."""
+        session = self.session(region=_region_of_queue(queue_url))
+        answer = session.call("sqs", "GetQueueAttributes", {"QueueUrl": queue_url, "AttributeNames": ["All"]})
+        return {name: str(value) for name, value in (answer.get("Attributes") or {}).items()}
+
+    def topic_attributes(self, topic_arn: str) -> dict[str, str]:
+        """What a topic tells of itself. Raises AwsRefused, AwsUnreachable."""
+        answer = self.session(region=topic_arn.split(":")[3]).call("sns", "GetTopicAttributes", {"TopicArn": topic_arn})
+        return {name: str(value) for name, value in (answer.get("Attributes") or {}).items()}
+
     def confirm_subscription(self, topic_arn: str, token: str) -> None:
         """Confirm an SNS subscription through the API."""
         session = self.session(region=topic_arn.split(":")[3])

@@ -92,6 +92,12 @@ def operation_model(service: str, operation: str) -> Any:
     return service_model(service_name(service)).operation_model(operation_name(service, operation))
 
 
+@functools.lru_cache(maxsize=1)
+def known_regions() -> tuple[str, ...]:
+    """Every Region of every partition that botocore knows."""
+    return tuple(region for each in loader().load_data("endpoints")["partitions"] for region in each["regions"])
+
+
 PARTITIONS: Final = {
     "cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b", "eu-isoe-": "aws-iso-e",
     "us-isof-": "aws-iso-f", "eusc-": "aws-eusc",

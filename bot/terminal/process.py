@@ -5,6 +5,7 @@ import sys
 import click
 import yaml
 from rich.console import Console
+from rich.markup import escape
 
 from bot.service import Service
 from bot.serving import build
@@ -50,16 +51,18 @@ def doctor(*, as_json: bool) -> None:
     """Check tokens, scopes, database, AWS, topics and clock, and say what to fix."""
     from bot.doctor import checks  # noqa: PLC0415 - asks the outside world, and only this command needs it
 
-    found = checks(load())
+    settings = load()
+    configure("error", secrets=settings.secrets)
+    found = checks(settings)
     if as_json:
         print_json([{"name": each.name, "ok": each.ok, "detail": each.detail, "fix": each.fix} for each in found])
     else:
         console = Console()
         for each in found:
             mark = "[green]ok[/green]  " if each.ok else "[red]FAIL[/red]"
-            console.print(f"{mark} {each.name}: {each.detail}", highlight=False)
+            console.print(f"{mark} {escape(each.name)}: {escape(each.detail)}", highlight=False)
             if not each.ok and each.fix:
-                console.print(f"     → {each.fix}", highlight=False)
+                console.print(f"     → {escape(each.fix)}", highlight=False)
     if not all(each.ok for each in found):
         sys.exit(NOT_SUCCESSFUL)
 

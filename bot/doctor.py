@@ -1,0 +1,189 @@
+"""`playbook-bot doctor`: looks at everything the bot needs, side by side, and says what to fix."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from bot.service import Service
+from bot.slack.checkup import SlackCheckup, SlackFound
+from engine.scripts.isolation import INSTEAD
+from infra import aws_checkup
+from infra.check import Check, Found, Moment, side_by_side
+from infra.clock import Clock, utc_now
+from infra.db import Database, DatabaseUnavailable
+from infra.settings import Settings
+from migrations import runner
+from playbooks.answerers import SLACK_GROUP, SLACK_USER, World, problems
+from playbooks.catalog import Catalog
+from playbooks.playbook import Playbook
+from playbooks.refusals import InvalidLibrary
+
+__all__ = ["Check", "checks"]
+
+PATIENCE_SECONDS: Final = 20.0
+DATABASE_PATIENCE_SECONDS: Final = 5.0
+SKEW: Final = timedelta(seconds=60)
+"""Slack and AWS refuse what is five minutes off; a minute is worth setting the clock for."""
+EXECUTE_SCRIPT: Final = "aws:executeScript"
+MOST_SHOWN: Final = 5
+NO_CATALOG: Final = Catalog(())
+UPGRADE: Final = "playbook-bot db upgrade"
+
+
+def checks(settings: Settings, *, clock: Clock = utc_now, seconds: float = PATIENCE_SECONDS) -> list[Check]:
+    """Every finding, in the order in which one would set the bot up. Never raises, never shows a secret."""
+    service = Service(settings, clock)
+    playbooks, catalog = _playbooks(service)
+    slack = SlackCheckup(settings, clock, _channels(settings, catalog), _listed(settings, catalog))
+    looks: dict[str, Callable[[], Found | SlackFound]] = {
+        "database": partial(_database, settings.database_url),
+        "scripts": partial(_scripts, service, catalog),
+        "Slack": slack.look,
+        **aws_checkup.looks(service.aws, settings, clock),
+    }
+    found, broken = side_by_side(looks, seconds=seconds)
+    people = found.get("Slack")
+    told = [
+        *_of(found, "database"),
+        _audit_key(settings),
+        playbooks,
+        *_approvers(service, catalog, people if isinstance(people, SlackFound) else SlackFound()),
+        *_of(found, "scripts"),
+        *_of(found, "Slack"),
+        *(check for name in looks if name not in ("database", "scripts", "Slack") for check in _of(found, name)),
+        aws_checkup.regions(settings, service.aws.region),
+        _clock([moment for each in found.values() for moment in each.moments]),
+        *broken,
+    ]
+    return [_masked(check, settings.secrets) for check in told]
+
+
+def _of(found: Mapping[str, Found | SlackFound], name: str) -> tuple[Check, ...]:
+    return found[name].checks if name in found else ()
+
+
+def _masked(check: Check, secrets: frozenset[str]) -> Check:
+    """The finding without any secret, wherever it may have come from."""
+    detail, fix = check.detail, check.fix
+    for secret in sorted(secrets, key=len, reverse=True):
+        detail, fix = detail.replace(secret, "***"), fix.replace(secret, "***")
+    return replace(check, detail=detail, fix=fix)
+
+
+def _database(url: str) -> Found:
+    """Reachable, and at the schema of this program; a SQLite file is not made by looking."""
+    database = Database(url, patience=DATABASE_PATIENCE_SECONDS)
+    where = database.url.render_as_string(hide_password=True)
+    try:
+        if database.is_sqlite and not database.is_memory and not Path(database.url.database or "").exists():
+            detail = f"{where} does not exist yet"
+            return Found((Check("database", ok=False, detail=detail, fix=f"run {UPGRADE}"),))
+        revision = runner.current(database)
+        reached = Check("database", ok=True, detail=where)
+        runner.check(database)
+    except DatabaseUnavailable as error:
+        detail = f"{where} cannot be reached: {str(error).strip().splitlines()[0]}"
+        return Found((Check("database", ok=False, detail=detail, fix="correct database_url, or start the database"),))
+    except runner.SchemaOutdated as error:
+        return Found((reached, Check("schema", ok=False, detail=str(error), fix=f"run {UPGRADE}")))
+    finally:
+        database.close()
+    return Found((reached, Check("schema", ok=True, detail=f"at {revision}")))
+
+
+def _audit_key(settings: Settings) -> Check:
+    if settings.audit_key.get_secret_value():
+        return Check(
+            "audit key", ok=True, detail="the chain is keyed; keep the key where the database's keepers are not"
+        )
+    detail = "is not set: whoever can write the database could rewrite the whole chain unnoticed"
+    return Check(
+        "audit key", ok=False, detail=detail, fix="set audit_key to 32 random characters: openssl rand -hex 16"
+    )
+
+
+def _playbooks(service: Service) -> tuple[Check, Catalog]:
+    try:
+        catalog = service.catalog
+    except InvalidLibrary as error:
+        shown = "; ".join(str(problem) for problem in error.problems[:MOST_SHOWN])
+        left = len(error.problems) - MOST_SHOWN
+        detail = f"{shown}; and {left} more" if left > 0 else shown
+        return Check(
+            "playbooks", ok=False, detail=detail, fix="correct these files; the bot does not start before"
+        ), NO_CATALOG
+    if not catalog.all:
+        fix = "say use_library: true, or name a folder in playbooks"
+        return Check("playbooks", ok=False, detail="there are none", fix=fix), NO_CATALOG
+    detail = f"{len(catalog.all)}: {', '.join(playbook.name for playbook in catalog.all)}"
+    return Check("playbooks", ok=True, detail=detail), catalog
+
+
+def _approvers(service: Service, catalog: Catalog, slack: SlackFound) -> list[Check]:
+    """Whether somebody can answer each question and start each playbook that nothing else starts."""
+    if not catalog.all:
+        return []
+    world = World(service.directory, slack.members, slack.gone)
+    affected: dict[str, list[str]] = {}
+    for playbook in catalog.all:
+        for sentence in problems(playbook, world):
+            affected.setdefault(sentence, []).append(playbook.name)
+    found = [f"{', '.join(names)}: {sentence}" for sentence, names in affected.items()]
+    fix = "name people in groups and people of the settings, or in approvers of the playbook"
+    if not found:
+        return [Check("approvers", ok=True, detail="every question has somebody who may answer it")]
+    detail = "; ".join(found[:MOST_SHOWN]) + (
+        f"; and {len(found) - MOST_SHOWN} more" if len(found) > MOST_SHOWN else ""
+    )
+    return [Check("approvers", ok=False, detail=detail, fix=fix)]
+
+
+def _scripts(service: Service, catalog: Catalog) -> Found:
+    """How scripts are kept apart; only wrong where some playbook has one that would not be run."""
+    try:
+        isolation = service.scripts.isolation
+    finally:
+        service.scripts.close()
+    users = [playbook.name for playbook in catalog.all if _has_scripts(playbook)]
+    detail = f"{isolation.kind}: {isolation.detail}"
+    if isolation.is_safe:
+        return Found((Check("scripts", ok=True, detail=detail),))
+    if service.settings.allow_unjailed_scripts:
+        return Found((Check("scripts", ok=True, detail=f"not jailed, as allow_unjailed_scripts permits ({detail})"),))
+    if users:
+        detail = f"cannot be jailed here, so these playbooks would fail: {', '.join(users)} ({detail})"
+        return Found((Check("scripts", ok=False, detail=detail, fix=INSTEAD),))
+    return Found((Check("scripts", ok=True, detail=f"cannot be jailed here, and no playbook has one ({detail})"),))
+
+
+def _has_scripts(playbook: Playbook) -> bool:
+    return any(step.action == EXECUTE_SCRIPT for step in playbook.runbook.all_steps())
+
+
+def _channels(settings: Settings, catalog: Catalog) -> list[str]:
+    named = [settings.channel, *(playbook.channel for playbook in catalog.all)]
+    return list(dict.fromkeys(channel for channel in named if channel))
+
+
+def _listed(settings: Settings, catalog: Catalog) -> set[str]:
+    """Every Slack user and user group that some list names."""
+    lists = [settings.admins, *settings.groups.values(), [person.slack for person in settings.people]]
+    for playbook in catalog.all:
+        lists += [playbook.approvers, playbook.may_run]
+    return {each for names in lists for each in names if SLACK_USER.fullmatch(each) or SLACK_GROUP.fullmatch(each)}
+
+
+def _clock(moments: list[Moment]) -> Check:
+    if not moments:
+        fix = "see to the findings about Slack and AWS first"
+        return Check("clock", ok=False, detail="neither Slack nor AWS told the time", fix=fix)
+    worst = max(moments, key=lambda moment: abs(moment.seconds_ahead))
+    ahead = worst.seconds_ahead
+    if abs(ahead) > SKEW.total_seconds():
+        way = "ahead of" if ahead > 0 else "behind"
+        detail = f"{abs(ahead):.0f} s {way} {worst.source}'s; at five minutes their requests and ours are refused"
+        return Check("clock", ok=False, detail=detail, fix="set this machine's clock (NTP)")
+    return Check("clock", ok=True, detail=f"agrees with {' and '.join(moment.source for moment in moments)}")
