@@ -5,12 +5,15 @@ import sys
 import click
 
 from bot.demo.cli import demo
+from bot.terminal.api import api
 from bot.terminal.executions import COMMANDS
 from bot.terminal.graph import graph
+from bot.terminal.permissions import permissions
 from bot.terminal.process import PROCESS_COMMANDS
 from bot.terminal.rehearsals import rehearse
 from bot.terminal.runbooks import runbook
 from bot.terminal.trail import audit
+from infra.log import configure
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -19,14 +22,16 @@ def cli() -> None:
     """From a red alarm to an approved, finished, audited runbook."""
 
 
-for command in (*COMMANDS, *PROCESS_COMMANDS, runbook, audit, demo):
+for command in (*COMMANDS, *PROCESS_COMMANDS, runbook, audit, demo, api):
     cli.add_command(command)
 runbook.add_command(rehearse)
 runbook.add_command(graph)
+runbook.add_command(permissions)
 
 
 def main() -> None:
-    """Run the command line; an interrupt ends quietly."""
+    """Run the command line; an interrupt ends quietly. The log goes to stderr: what a command prints is its answer."""
+    configure("warning")
     try:
         cli(prog_name="playbook-bot")
     except KeyboardInterrupt:
