@@ -1,0 +1,138 @@
+"""What is said of one document: whether it was read, is right, has scripts that compile, can be previewed, and runs."""
+
+import re
+import warnings
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from engine.document import Document, Step
+from engine.expressions import REFERENCE
+from tests.conformance.corpus import TRUSTED, Entry, problems_of
+from tests.conformance.running import Executor, Run
+
+OUTSIDE: Final = (
+    (
+        "moto lacks it",
+        r"not been implemented|NotImplemented|is not looked up|not support(ed)? by moto|UnknownOperation",
+    ),
+    ("attachment is not in the corpus", r"Attachment \".*\" is not there"),
+    ("document is not in the corpus", r"document \".*\" was not found"),
+    ("PowerShell is not here", r"PowerShell is not installed|PowerShell scripts run only"),
+    ("network", r"URLError|urlopen error|Max retries exceeded|getaddrinfo|Name or service|not known"),
+    ("module is not here", r"ModuleNotFoundError|No module named"),
+    ("other accounts", r"are not carried out here"),
+)
+"""Why a run ended for a reason of this imitation: what is said, and how the failure reads."""
+BY_DATA: Final = (
+    ("assertion", r"from the API output is not in the desired values"),
+    ("AWS refused", r"An error occurred \([\w.]+\)|Parameter validation failed|Invalid type for parameter"),
+    ("script raised", r"Traceback \(most recent call last\)"),
+    ("timed out", r"timed out"),
+    ("action not here", r"The action aws:\w+ is not available"),
+    ("child failed", r"Failed to run automation"),
+    ("ended so", r"entered unexpected state|returns unexpected|The stack|The function .* failed|Rejected by"),
+    ("input", r"The inputs are not valid|needs |is not declared|must be|may have at most|Output \"|has no value"),
+)
+"""Why a run ended for a reason of its data."""
+DEFECTS: Final = r"Internal Server Error|TypeError: .*engine/"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One line of the table."""
+
+    name: str
+    group: str
+    is_bad: bool
+    parsed: bool
+    valid: bool
+    scripts: str = ""
+    executed: str = ""
+    """The execution's final status, or why there was none."""
+    steps: int = 0
+    reason: str = ""
+    detail: str = ""
+    path: tuple[str, ...] = ()
+    disagreement: str = ""
+    wrong: str = ""
+    """What must not be: the run of the corpus fails over it."""
+    seconds: float = 0.0
+
+    def plain(self) -> dict[str, Any]:
+        """For a file."""
+        return asdict(self)
+
+
+def check(entry: Entry, executor: Executor | None) -> Report:
+    """Read, check and (where there is an executor) execute one document."""
+    document, problems, has_places = problems_of(entry)
+    if entry.is_bad:
+        wrong = "it is malformed, and was taken" if not problems else "" if has_places else "a refusal has no place"
+        return Report(
+            entry.name, entry.group, True, bool(document), not problems, detail="; ".join(problems[:1]), wrong=wrong
+        )
+    if document is None or problems:
+        wrong = f"AWS publishes it: {problems[0]}" if entry.group == TRUSTED else ""
+        wrong = wrong or ("" if has_places else "a refusal has no place")
+        parsed = document is not None
+        return Report(entry.name, entry.group, False, parsed, False, detail="; ".join(problems[:2]), wrong=wrong)
+    scripts, broken = _scripts(document)
+    wrong = f"AWS publishes it: {broken}" if broken and entry.group == TRUSTED else ""
+    if executor is None:
+        return Report(entry.name, entry.group, False, True, True, scripts=scripts, detail=broken, wrong=wrong)
+    return _reported(entry, scripts, wrong, executor.execute(document))
+
+
+def _reported(entry: Entry, scripts: str, wrong: str, run: Run) -> Report:
+    kind = why(run)
+    if run.status == "TooLong" or kind == "unexplained" or re.search(DEFECTS, run.reason):
+        wrong = wrong or f"{run.status}: {run.reason[:200]}"
+    if run.disagreement:
+        wrong = wrong or f"the second reading disagrees: {run.disagreement}"
+    return Report(
+        entry.name, entry.group, False, True, True, scripts=scripts, executed=run.status, steps=len(run.steps),
+        reason=kind, detail=run.reason, path=run.steps, disagreement=run.disagreement, wrong=wrong,
+        seconds=round(run.seconds, 2),
+    )  # fmt: skip
+
+
+def why(run: Run) -> str:
+    """In two words, why it did not end as a Success."""
+    if run.status == "Success":
+        return ""
+    if run.status in ("Refused", "Stuck", "TooLong"):
+        return run.status.lower()
+    for said, pattern in (*OUTSIDE, *BY_DATA):
+        if re.search(pattern, run.reason):
+            return said
+    return "unexplained"
+
+
+def is_outside(reason: str) -> bool:
+    """Whether a reason lies in the imitation, not in the document's data."""
+    return reason in {said for said, _ in OUTSIDE}
+
+
+def _scripts(document: Document) -> tuple[str, str]:
+    """`3/3` scripts that compile, and the first error."""
+    found = [step for step in document.all_steps() if step.action == "aws:executeScript" and step.inputs.get("Script")]
+    errors = [error for step in found if (error := _error_of(step))]
+    return (f"{len(found) - len(errors)}/{len(found)}" if found else ""), (errors[0] if errors else "")
+
+
+def _error_of(step: Step) -> str:
+    if not str(step.inputs.get("Runtime", "")).strip().lower().startswith("python"):
+        return ""
+    source = str(step.inputs["Script"])
+    error = _compiled(source, step.name)
+    return "" if not error or not _compiled(REFERENCE.sub("0", source), step.name) else error
+
+
+def _compiled(source: str, name: str) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            compile(source, name, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError) as error:
+            return f'the script of step "{name}" does not compile: {error}'
+    return ""

@@ -1,0 +1,62 @@
+"""The table of a corpus run, and its sums."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from tests.conformance.checking import Report, is_outside
+
+
+def lines(reports: Sequence[Report]) -> list[str]:
+    """One line a document."""
+    head = f"{'document':58} {'parsed':6} {'valid':6} {'scripts':7} {'steps':>5} {'executed':10} why not"
+    return [head, *(_line(report) for report in reports)]
+
+
+def _line(report: Report) -> str:
+    why = report.reason or ("" if report.executed == "Success" else report.detail[:60])
+    if report.wrong:
+        why = f"WRONG: {report.wrong}"[:160]
+    elif report.reason:
+        why = f"{report.reason}: {report.detail[:90]}"
+    return (
+        f"{report.name[-58:]:58} {_yes(report.parsed):6} {_yes(report.valid):6} {report.scripts:7} "
+        f"{report.steps or '':>5} {report.executed:10} {why}"
+    ).replace("\n", " ")
+
+
+def _yes(value: bool) -> str:  # noqa: FBT001 - it is what is shown
+    return "yes" if value else "no"
+
+
+def sums(reports: Sequence[Report]) -> list[str]:
+    """What it comes to, by group and in all."""
+    found = []
+    for group in sorted({report.group for report in reports}):
+        found += [f"{group or 'corpus'}:", *_sums([each for each in reports if each.group == group])]
+    wrong = [report for report in reports if report.wrong]
+    found.append(f"wrong: {len(wrong)}")
+    return [*found, *(f"  {report.name}: {report.wrong}"[:400] for report in wrong)]
+
+
+def _sums(reports: Sequence[Report]) -> list[str]:
+    good = [report for report in reports if not report.is_bad]
+    bad = [report for report in reports if report.is_bad]
+    ran = [report for report in good if report.executed]
+    ended = [report for report in ran if report.executed in ("Success", "Failed", "TimedOut", "Cancelled")]
+    here = [report for report in ended if not is_outside(report.reason)]
+    agreed = [report for report in ended if not report.disagreement]
+    compiled = [report for report in good if report.scripts and len({*report.scripts.split("/")}) == 1]
+    scripted = [report for report in good if report.scripts]
+    rows = [
+        ("parsed", sum(report.parsed for report in good), len(good)),
+        ("valid", sum(report.valid for report in good), len(good)),
+        ("scripts compile", len(compiled), len(scripted)),
+        ("malformed refused with a place", sum(not report.wrong for report in bad), len(bad)),
+        ("executed to an end", len(ended), len(ran)),
+        ("  of these for no reason of the imitation", len(here), len(ended)),
+        ("  of these Success", sum(report.executed == "Success" for report in ended), len(ended)),
+        ("second reading agrees", len(agreed), len(ended)),
+    ]
+    told = [f"  {name:42} {count:4} of {total:4}  {100 * count / total:5.1f} %" for name, count, total in rows if total]
+    reasons = Counter(report.reason for report in ran if report.reason)
+    return [*told, *(f"    not Success, {reason}: {count}" for reason, count in reasons.most_common())]
