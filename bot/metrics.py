@@ -42,6 +42,10 @@ class Metrics:
         self.slack_calls = Counter(
             "playbook_bot_slack_calls", "Slack Web API calls", ["method", "outcome"], registry=self.registry
         )
+        self.api_calls = Counter(
+            "playbook_bot_api_calls", "Calls of SSM's API; code is empty for a good answer", ["operation", "code"],
+            registry=self.registry,
+        )  # fmt: skip
         self.alarms = Counter("playbook_bot_alarms", "Alarm messages", ["verdict"], registry=self.registry)
 
     def watch(self, name: str, text: str, label: str, read: Callable[[], Mapping[str, float]]) -> None:

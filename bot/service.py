@@ -26,8 +26,13 @@ from infra.clock import Clock, utc_now
 from infra.db import Database
 from infra.settings import Settings, load
 from migrations import runner
+from playbooks.automation import Automation, AutomationParts
+from playbooks.automation_facts import AutomationFacts, AutomationSources
 from playbooks.catalog import Catalog
 from playbooks.catalog import load as load_catalog
+from playbooks.documents.documents import DocumentParts, Documents
+from playbooks.documents.store import DocumentStore, PreviewStore, TagStore
+from playbooks.documents.tags import Tags
 from playbooks.operations import Operations, Parts
 from playbooks.people import Directory, Person
 from playbooks.queries import Queries, Sources
@@ -106,7 +111,9 @@ class Service:
         """The embedded engine; it works only while a dispatcher runs."""
         poll = timedelta(seconds=self.settings.step_poll_seconds)
         performer = Performer(BY_NAME, self._aws_for, self.clock, poll=poll, services=self.services)
-        here = Surroundings(self.db, self.executions, self.shelf, BY_NAME, performer, self.clock)
+        here = Surroundings(
+            self.db, self.executions, self.shelf, BY_NAME, performer, self.clock, documents=self.documents
+        )
         return EmbeddedEngine(here)
 
     def _aws_for(self, state: Execution) -> RecordingAws:
@@ -169,6 +176,54 @@ class Service:
             admins=self.settings.admins,
         )
         return Queries(sources)
+
+    @cached_property
+    def documents(self) -> Documents:
+        """Runbooks by name and version."""
+        account = self.settings.api_account
+        parts = DocumentParts(self.db, self.audit, DocumentStore(), TagStore(), self.shelf, self.clock, account)
+        return Documents(parts)
+
+    @cached_property
+    def tags(self) -> Tags:
+        """Tags of documents and executions."""
+        return Tags(self.db, self.audit, TagStore(), DocumentStore(), self.executions, self.clock)
+
+    @cached_property
+    def automation(self) -> Automation:
+        """The verbs of SSM's Automation API."""
+        parts = AutomationParts(
+            self.db,
+            self.audit,
+            self.executions,
+            self.approvals,
+            TagStore(),
+            self.shelf,
+            self.engine,
+            self.documents,
+            self.directory,
+            self.reactions.question,
+            self.clock,
+            account=self.settings.api_account,
+        )
+        return Automation(parts)
+
+    @cached_property
+    def automation_facts(self) -> AutomationFacts:
+        """The facts of SSM's Automation API."""
+        sources = AutomationSources(
+            self.db,
+            self.executions,
+            self.shelf,
+            TagStore(),
+            PreviewStore(),
+            self.documents,
+            BY_NAME,
+            self.directory,
+            self.clock,
+            account=self.settings.api_account,
+        )
+        return AutomationFacts(sources)
 
     @cached_property
     def reactions(self) -> Reactions:

@@ -14,6 +14,7 @@ from waitress import create_server
 
 from audit.events import Event
 from audit.relay import Relay
+from bot.api_server import api_server
 from bot.intake.certificates import Certificates
 from bot.intake.sns import SnsDoor
 from bot.intake.sqs import SqsIntake
@@ -56,6 +57,8 @@ class Serving:
     stopping: threading.Event = field(default_factory=threading.Event)
     conditions: dict[str, Callable[[], bool]] = field(default_factory=dict)
     """What must hold for the bot to do its work: a sentence for when it does not -> how to find out."""
+    address: str = ""
+    """Where it listens, for the log; "" = where the settings say."""
     _started: list[Part] = field(default_factory=list)
 
     def problems(self) -> list[str]:
@@ -92,7 +95,8 @@ class Serving:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stopping.set())
         self.start()
-        log.info("serving", http=f"{self.service.settings.http_host}:{self.service.settings.http_port}")
+        settings = self.service.settings
+        log.info("serving", http=self.address or f"{settings.http_host}:{settings.http_port}")
         self.stopping.wait()
         self.stop()
 
@@ -123,6 +127,7 @@ def build(service: Service) -> Serving:
         *slack_parts,
         *intake_parts,
         web,
+        *_api(service),
     ]
     _ = service.catalog  # a broken folder stops the start here, before anything runs
     return serving
@@ -177,6 +182,14 @@ def web_part(service: Service, serving: Serving, doors: Doors) -> Part:
         thread.join(5)
 
     return Part("web", thread.start, stop)
+
+
+def _api(service: Service) -> list[Part]:
+    """SSM's API, where the settings open it. Raises KeysInvalid, OSError."""
+    if service.settings.api_port is None:
+        return []
+    server = api_server(service, service.settings.api_port)
+    return [Part("api", server.start, server.stop)]
 
 
 def _watch(service: Service, dispatcher: LocalDispatcher) -> None:

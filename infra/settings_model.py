@@ -25,6 +25,7 @@ EXPECTED = {
     "slack_app_id": "the app's id (A…)",
     "slack": "a Slack user's id (U… or W…), never a name",
     "assume_role": "the ARN of an IAM role",
+    "api_account": "the twelve digits of an AWS account",
 }
 """What to say instead of a pattern."""
 
@@ -86,6 +87,14 @@ class Settings(BaseModel):
     assume_role: str = Field(default="", pattern=r"^(arn:aws[a-z-]*:iam::\d{12}:role/.+)?$")
     """Role in which runbooks without an assumeRole of their own call AWS."""
 
+    api_keys: tuple[SecretStr, ...] = ()
+    """Access keys for SSM's API, `AKID:SECRET:actor` each; whoever signs with one is that actor."""
+    api_account: str = Field(default="123456789012", pattern=r"^\d{12}$")
+    """The account that SSM's API belongs to: its documents, and users by name."""
+    api_host: str = "127.0.0.1"
+    api_port: int | None = Field(default=None, ge=0, le=65535)
+    """`serve` opens SSM's API on this port, too, when it is given; 0 takes any free port."""
+
     people: tuple[PersonEntry, ...] = ()
     groups: Mapping[str, tuple[str, ...]] = {}
     """Name -> ids of people, Slack users or Slack user groups."""
@@ -110,6 +119,7 @@ class Settings(BaseModel):
         """Every secret value, for masking."""
         fields = (getattr(self, name) for name in type(self).model_fields)
         values = {field.get_secret_value() for field in fields if isinstance(field, SecretStr)}
+        values |= {part for key in self.api_keys for part in key.get_secret_value().split(":")[1:-1]}
         return frozenset(values | {unquote(urlsplit(self.database_url).password or "")}) - {""}
 
     @field_validator("database_url", mode="before")
@@ -144,6 +154,14 @@ def contradictions(settings: Settings, *, given: Container[str]) -> Iterator[tup
         for url in urls:
             if url and urlsplit(url).scheme not in ("http", "https"):
                 yield name, f'"{url}" is not a URL; it should begin with https://'
+    for number, key in enumerate(settings.api_keys, 1):
+        if len(key.get_secret_value().split(":")) < 3:
+            yield "api_keys", f"entry {number} of api_keys should be AKID:SECRET:actor"
+    if settings.api_port is not None and not settings.api_keys:
+        yield (
+            "api_port",
+            "api_port opens SSM's API, which needs api_keys (AKID:SECRET:actor); without them nobody may call",
+        )
     if 0 < len(settings.audit_key) < SHORTEST_KEY:
         yield "audit_key", f"audit_key is too short to protect anything; give at least {SHORTEST_KEY} random characters"
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from audit.events import Actor
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -24,6 +26,11 @@ class Identity:
     name: str = ""
     spellings: frozenset[str] = frozenset()
     is_full_member: bool = True
+
+
+def actor_of(by: Identity) -> Actor:
+    """Somebody at a door, as the trail names them."""
+    return Actor("person", by.id, by.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,14 +19,19 @@ from infra.canonical import Json
 from infra.clock import Clock
 from infra.db import Database, Transaction
 from playbooks.documents.content import Draft, examined
+from playbooks.documents.named import DocumentVersion, NamedDocument
 from playbooks.documents.naming import Wanted, wanted
 from playbooks.documents.refusals import SsmRefused
-from playbooks.documents.store import DocumentStore, DocumentVersion, NamedDocument, Reader, TagStore
+from playbooks.documents.store import DocumentStore, Reader, TagStore
 
 MOST_DOCUMENTS: Final = 500
 MOST_VERSIONS: Final = 1_000
 MOST_SHARES: Final = 1_000
 KIND: Final = "Document"
+_START_CODES: Final = {
+    "InvalidDocument": "AutomationDefinitionNotFoundException",
+    "InvalidDocumentVersion": "AutomationDefinitionVersionNotFoundException",
+}
 
 
 @dataclass
@@ -198,6 +203,14 @@ class Documents:
             return self.describe(name, version).document
         except SsmRefused as error:
             raise LookupError(f'document "{name}" was not found: {error}') from error
+
+    def wanted(self, name: str, version: str) -> Document:
+        """The document to start. Raises SsmRefused with StartAutomationExecution's codes."""
+        try:
+            return self.describe(name, version).document
+        except SsmRefused as error:
+            code = _START_CODES.get(error.code, error.code)
+            raise SsmRefused(code, str(error)) from error
 
     # -- the way to a version
 

@@ -1,0 +1,261 @@
+"""The verbs of SSM's Automation API: start, signal and stop executions of named documents, as AWS would."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, Protocol
+
+from sqlalchemy.exc import IntegrityError
+
+from approvals import policy
+from approvals.request import ApprovalRequest
+from approvals.store import ApprovalStore
+from audit.events import Actor, Event
+from audit.store import AuditStore
+from engine.conductor import InvalidStatus
+from engine.document import Document
+from engine.execution import Execution, StepExecution
+from engine.parameters import ParametersInvalid
+from engine.protocol import Engine, ExecutionNotFound, StartOrder
+from engine.shelf import DocumentShelf
+from engine.signals import Signal, SignalRefused, SignalType
+from engine.store import ExecutionStore
+from infra.aws_models import partition_of
+from infra.canonical import Json, digest
+from infra.clock import Clock
+from infra.db import Database, Transaction
+from playbooks.documents.refusals import SsmRefused
+from playbooks.documents.store import TagStore
+from playbooks.people import Directory, Identity, actor_of
+
+KIND: Final = "Automation"
+ANSWERS: Final[Mapping[SignalType, Literal["Approve", "Reject"]]] = {
+    SignalType.APPROVE: "Approve",
+    SignalType.REJECT: "Reject",
+}
+
+
+class DocumentFinder(Protocol):
+    """Where the documents to start are."""
+
+    def wanted(self, name: str, version: str) -> Document:
+        """The document of that name or ARN. Raises SsmRefused with StartAutomationExecution's codes."""
+
+
+Question = Callable[[Transaction, Execution, StepExecution], ApprovalRequest]
+"""The approval request of a waiting step, asked now if it was not before."""
+
+
+@dataclass
+class AutomationParts:
+    """What the composition root gives the verbs."""
+
+    db: Database
+    audit: AuditStore
+    executions: ExecutionStore
+    approvals: ApprovalStore
+    tags: TagStore
+    shelf: DocumentShelf
+    engine: Engine
+    documents: DocumentFinder
+    directory: Directory
+    question: Question
+    clock: Clock
+    account: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """StartAutomationExecution, as a caller says it. `parameters` are lists of strings, `region` is where to run."""
+
+    document: str
+    region: str
+    version: str = ""
+    parameters: Mapping[str, Json] = field(default_factory=dict)
+    mode: Literal["Auto", "Interactive"] = "Auto"
+    token: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    fingerprint: str = ""
+    """Digest of everything that was said but the token: the same token may only say the same again."""
+
+
+class Automation:
+    """The verbs. Composed in bot/service.py."""
+
+    def __init__(self, parts: AutomationParts) -> None:
+        self._parts = parts
+
+    # -- start
+
+    def start(self, wish: Wish, by: Identity, *, principal: str = "") -> str:
+        """Start an execution, once per token; returns its id. Raises SsmRefused."""
+        key = f"api:{wish.token.lower()}" if wish.token else ""
+        known = self._known(key, wish)
+        if known is not None:
+            return known
+        document = self._parts.documents.wanted(wish.document, wish.version)
+        try:
+            return self._start(self._order(wish, document, key, by, principal), wish)
+        except ParametersInvalid as error:
+            raise SsmRefused("InvalidAutomationExecutionParametersException", str(error)) from error
+        except IntegrityError:
+            # Another process was quicker with the same token.
+            known = self._known(key, wish)
+            if known is None:
+                raise
+            return known
+
+    def _order(self, wish: Wish, document: Document, key: str, by: Identity, principal: str) -> StartOrder:
+        return StartOrder(
+            document,
+            wish.parameters,
+            actor_of(by),
+            wish.region,
+            self._parts.account,
+            partition_of(wish.region),
+            mode=wish.mode,
+            request_key=key,
+            execution_id=str(uuid.uuid4()),
+            tags=wish.tags,
+            context={"door": "api", "principal": principal, "request": wish.fingerprint},
+        )
+
+    def _start(self, order: StartOrder, wish: Wish) -> str:
+        with self._parts.db.transaction() as tx:
+            execution_id = self._parts.engine.start(tx, order)
+            if execution_id == order.execution_id:
+                self._parts.tags.put(tx, KIND, execution_id, wish.tags)
+                return execution_id
+            state = self._parts.executions.get(tx, execution_id)
+        return _same(state, wish)
+
+    def _known(self, key: str, wish: Wish) -> str | None:
+        if not key:
+            return None
+        with self._parts.db.reading() as connection:
+            execution_id = self._parts.executions.by_request_key(connection, key)
+            if execution_id is None:
+                return None
+            return _same(self._parts.executions.get(connection, execution_id), wish)
+
+    # -- signal
+
+    def signal(self, execution_id: str, kind: SignalType, payload: Mapping[str, str], by: Identity) -> None:
+        """Give a signal; an answer counts only from somebody on the step's Approvers. Raises SsmRefused."""
+        refusal: SsmRefused | None = None
+        try:
+            with self._parts.db.transaction() as tx:
+                state = self._locked(tx, execution_id)
+                document = self._parts.shelf.get(tx, state.document_digest)
+                _check_names(state, document, payload)
+                if kind in ANSWERS:
+                    refusal = self._answer(tx, state, Signal(kind, actor_of(by), payload=payload), by)
+                else:
+                    self._parts.engine.signal(tx, execution_id, Signal(kind, actor_of(by), payload=payload))
+        except SignalRefused as error:
+            refusal = SsmRefused("InvalidAutomationSignalException", _sentence(error))
+            self._note(Event("signal.refused", execution_id, actor_of(by), _refused_signal(kind, error)))
+        if refusal is not None:
+            raise refusal
+
+    def _answer(self, tx: Transaction, state: Execution, signal: Signal, by: Identity) -> SsmRefused | None:
+        """Count an answer; the refusal comes back as a value, so that its event is kept. Raises SignalRefused."""
+        step, parts = state.step, self._parts
+        if step is None or state.phase != "signal" or signal.type not in step.signals:
+            raise SignalRefused(f"no step of execution {state.id} waits for {signal.type}")
+        request = parts.approvals.lock(tx, parts.question(tx, state, step).id)
+        if request is None:
+            raise SignalRefused(f"step {step.name} no longer waits")
+        verdict, now = ANSWERS[signal.type], parts.clock()
+        actor, comment = signal.actor, signal.payload.get("Comment", "")
+        if request.is_open and any(each.actor.id == actor.id and each.verdict == verdict for each in request.decisions):
+            return None
+        is_listed = bool(request.approver_lists) and all(
+            parts.directory.is_listed(by, names) for names in request.approver_lists
+        )
+        try:
+            change = policy.decide(request, actor, verdict, is_listed=is_listed, now=now, comment=comment)
+        except policy.DecisionRefused as error:
+            data: dict[str, Json] = {"request_id": request.id, "verdict": verdict, "reason": str(error)}
+            parts.audit.append(tx, [Event("approval.refused", state.id, actor, data)], now)
+            return _refused_answer(error, actor, step)
+        parts.approvals.save(tx, change, now)
+        if request.minimum == _own_minimum(step):
+            # The playbook asks for no more people than the step: the engine counts along, as AWS shows it.
+            answer = Signal(signal.type, actor, step.id, signal.payload)
+            parts.engine.signal(tx, state.id, answer)
+        return None
+
+    # -- stop
+
+    def stop(self, execution_id: str, kind: Literal["Cancel", "Complete"], by: Identity) -> None:
+        """Stop an execution. Raises SsmRefused."""
+        try:
+            with self._parts.db.transaction() as tx:
+                self._locked(tx, execution_id)
+                self._parts.engine.stop(tx, execution_id, actor_of(by), kind)
+        except InvalidStatus as error:
+            raise SsmRefused("InvalidAutomationStatusUpdateException", _sentence(error)) from error
+        except ExecutionNotFound as error:
+            raise not_found(execution_id) from error
+
+    def _locked(self, tx: Transaction, execution_id: str) -> Execution:
+        claimed = self._parts.executions.lock(tx, execution_id)
+        if claimed is None:
+            raise not_found(execution_id)
+        return claimed.execution
+
+    def _note(self, event: Event) -> None:
+        with self._parts.db.transaction() as tx:
+            self._parts.audit.append(tx, [event], self._parts.clock())
+
+
+def fingerprint(said: Mapping[str, Any]) -> str:
+    """What a start says, without its token."""
+    return digest({name: value for name, value in said.items() if name != "ClientToken"})
+
+
+def not_found(execution_id: str) -> SsmRefused:
+    """There is no such execution."""
+    return SsmRefused(
+        "AutomationExecutionNotFoundException", f"There is no automation execution with the id {execution_id}."
+    )
+
+
+def _same(state: Execution | None, wish: Wish) -> str:
+    """The id of what the token has started. Raises SsmRefused when it was something else."""
+    if state is None or state.context.get("request") != wish.fingerprint:
+        text = f"The ClientToken {wish.token} was used before, for a start with other parameters. Use a new one."
+        raise SsmRefused("IdempotentParameterMismatch", text)
+    return state.id
+
+
+def _check_names(state: Execution, document: Document, payload: Mapping[str, str]) -> None:
+    """A step that the signal names must be there. Raises SsmRefused."""
+    name, step_id = payload.get("StepName"), payload.get("StepExecutionId")
+    if name and document.step(name) is None:
+        text = f'{document.name} has no step "{name}".'
+        raise SsmRefused("AutomationStepNotFoundException", text)
+    if step_id and all(step.id != step_id for step in state.steps):
+        text = f"Execution {state.id} has no step execution {step_id}."
+        raise SsmRefused("AutomationStepNotFoundException", text)
+
+
+def _own_minimum(step: StepExecution) -> int:
+    return int(str(step.inputs.get("MinRequiredApprovals") or 1))
+
+
+def _refused_answer(error: policy.DecisionRefused, actor: Actor, step: StepExecution) -> SsmRefused:
+    if isinstance(error, policy.Closed):
+        return SsmRefused("InvalidAutomationSignalException", str(error))
+    who = actor.name or actor.id
+    return SsmRefused("AccessDeniedException", f"{who} may not decide step {step.name}: {error}")
+
+
+def _refused_signal(kind: SignalType, error: SignalRefused) -> dict[str, Json]:
+    return {"signal": str(kind), "reason": str(error)}
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}."
