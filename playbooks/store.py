@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Connection, Index, String, Table, Text, and_, insert, select, update
+from sqlalchemy import Column, Connection, Index, String, Table, Text, and_, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from infra.canonical import digest
 from infra.db import Instant, Transaction, metadata
 from playbooks.alarm import Alarm, AlarmMetric
 
@@ -48,7 +49,13 @@ class AlarmStore:
     """Remembers alarms."""
 
     def is_known(self, tx: Transaction, alarm: Alarm) -> bool:
-        """Whether this transition has been seen, by whichever road."""
+        """Whether this transition has been seen, by whichever road; nobody else can add one of its alarm until the end.
+
+        A unique key is not enough: two roads that round the moment differently have two keys.
+        """
+        if not tx.is_sqlite:
+            turn = int(digest([alarm.account, alarm.region, alarm.name])[:15], 16)
+            tx.execute(select(func.pg_advisory_xact_lock(turn)))
         table = alarm_table.c
         near = and_(
             table.alarm_id == alarm.id,
