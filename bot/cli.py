@@ -12,6 +12,7 @@ from bot.terminal.permissions import permissions
 from bot.terminal.process import PROCESS_COMMANDS
 from bot.terminal.rehearsals import rehearse
 from bot.terminal.runbooks import runbook
+from bot.terminal.schema import schema
 from bot.terminal.trail import audit
 from infra.log import configure
 
@@ -27,6 +28,7 @@ for command in (*COMMANDS, *PROCESS_COMMANDS, runbook, audit, demo, api):
 runbook.add_command(rehearse)
 runbook.add_command(graph)
 runbook.add_command(permissions)
+runbook.add_command(schema)
 
 
 def main() -> None:
