@@ -174,7 +174,9 @@ class ExecutionStore:
         return decode(row["state"], version=row["version"]) if row else None
 
     def by_request_key(self, connection: Connection | Transaction, key: str) -> str | None:
-        """The execution that a request started before, if any."""
+        """The execution that a request started before, if any; in a transaction nobody else can use the key then."""
+        if isinstance(connection, Transaction):
+            connection.take_turn("request", key)
         return connection.execute(select(execution_table.c.id).where(execution_table.c.request_key == key)).scalar()
 
     def ids_beginning(self, connection: Connection, beginning: str) -> Sequence[str]:

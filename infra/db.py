@@ -8,13 +8,25 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, CursorResult, Engine, Executable, Float, MetaData, create_engine, event
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Engine,
+    Executable,
+    Float,
+    MetaData,
+    create_engine,
+    event,
+    func,
+    select,
+)
 from sqlalchemy.engine import Dialect, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.pool import QueuePool, StaticPool
 from sqlalchemy.types import TypeDecorator
 
+from infra.canonical import digest
 from infra.group_commit import CommitFailed, GroupCommit, TurnNotReached
 
 metadata = MetaData(
@@ -106,6 +118,14 @@ class Transaction:
             raise
         finally:
             self.connection.exec_driver_sql("RELEASE SAVEPOINT attempt")
+
+    def take_turn(self, *what: str) -> None:
+        """Until the end of this transaction nobody else takes the same turn; SQLite has one writer anyway.
+
+        For what a unique key alone would only find out when it is too late.
+        """
+        if not self.is_sqlite:
+            self.execute(select(func.pg_advisory_xact_lock(int(digest([*what])[:15], 16))))
 
     def at_end(self, key: object, callback: Listener) -> None:
         """Run `callback` once, as the last statements of this transaction; the same `key` replaces it."""

@@ -209,7 +209,7 @@ class Operations:
         except MappingFailed as error:
             raise Refused(str(error)) from error
         given = {name: value for name, value in order.parameters.items() if value is not None}
-        fixed = sorted(name for name in given if name in preset and name in playbook.fixed)
+        fixed = sorted(given.keys() & playbook.fixed)
         if fixed:
             raise ParametersRefused({name: f"`{name}` is set by the playbook and cannot be given." for name in fixed})
         region = order.region or (record.alarm.region if record else self._parts.region)
@@ -273,10 +273,12 @@ class Operations:
         except InvalidStatus as error:
             raise Refused(f"Nothing to stop: it is over already ({state.status}).") from error
 
-    def resume(self, execution_id: str, by: Identity) -> None:
-        """Let a paused execution go on. Raises Refused, NotAllowed (audited)."""
+    def resume(self, execution_id: str, by: Identity, *, step_id: str = "") -> None:
+        """Let a paused execution go on; with `step_id` only from that pause. Raises Refused, NotAllowed (audited)."""
         state = self._controllable(execution_id, by, "resume")
         step = state.step
+        if step_id and (step is None or step.id != step_id):
+            raise Refused("That pause is over already; nothing was resumed.")
         signal = Signal(SignalType.RESUME, _actor(by), step.id if step else "")
         try:
             with self._parts.db.transaction() as tx:

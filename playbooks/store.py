@@ -6,10 +6,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Connection, Index, String, Table, Text, and_, func, insert, select, update
+from sqlalchemy import Column, Connection, Index, String, Table, Text, and_, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from infra.canonical import digest
 from infra.db import Instant, Transaction, metadata
 from playbooks.alarm import Alarm, AlarmMetric
 
@@ -53,9 +52,7 @@ class AlarmStore:
 
         A unique key is not enough: two roads that round the moment differently have two keys.
         """
-        if not tx.is_sqlite:
-            turn = int(digest([alarm.account, alarm.region, alarm.name])[:15], 16)
-            tx.execute(select(func.pg_advisory_xact_lock(turn)))
+        tx.take_turn("alarm", alarm.account, alarm.region, alarm.name)
         table = alarm_table.c
         near = and_(
             table.alarm_id == alarm.id,

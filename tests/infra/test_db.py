@@ -435,3 +435,42 @@ class TestInstant:
             tx.execute(insert(table), [{"at": moment} for moment in moments])
         with database.reading() as connection:
             assert list(connection.execute(select(table.c.at).order_by(table.c.id)).scalars()) == moments
+
+
+def test_who_takes_the_same_turn_waits(database: Database) -> None:
+    """Two transactions with one turn run one after the other; what one saw is still true when it writes."""
+    first_has_it, order = threading.Event(), []
+
+    def second() -> None:
+        first_has_it.wait()
+        with database.transaction() as tx:
+            tx.take_turn("alarm", "a")
+            order.append("second")
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    with database.transaction() as tx:
+        tx.take_turn("alarm", "a")
+        tx.take_turn("alarm", "a")
+        first_has_it.set()
+        thread.join(0.2)
+        order.append("first")
+    thread.join()
+
+    assert order == ["first", "second"]
+
+
+def test_different_turns_do_not_meet(postgres_database: Database) -> None:
+    """On PostgreSQL another turn is free."""
+    with postgres_database.transaction() as tx:
+        tx.take_turn("alarm", "a")
+        thread = threading.Thread(target=lambda: _take(postgres_database, "alarm", "b"))
+        thread.start()
+        thread.join(10)
+
+        assert not thread.is_alive()
+
+
+def _take(database: Database, *what: str) -> None:
+    with database.transaction() as tx:
+        tx.take_turn(*what)
