@@ -6,7 +6,7 @@ from typing import Final
 from audit.relay import Relay
 from bot.api_server import api_server
 from bot.service import Service
-from bot.serving import Part, Serving, threaded
+from bot.serving import Part, Serving, event_parts, threaded
 from engine.dispatch.local import LocalDispatcher
 from infra.settings import Settings
 from migrations import runner
@@ -35,6 +35,7 @@ def build_api(service: Service, port: int) -> tuple[Serving, str]:
         Part("scripts", lambda: None, service.scripts.close),
         Part("dispatcher", dispatcher.start, dispatcher.stop),
         threaded("reactions", relay.run, serving.stopping, wake=service.db.wake),
+        *event_parts(service, serving.stopping),
         Part("api", server.start, server.stop),
     ]
     return serving, server.url

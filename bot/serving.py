@@ -14,6 +14,7 @@ from waitress import create_server
 
 from audit.events import Event
 from audit.relay import Relay
+from bot.api_events import deliveries, events_relay
 from bot.api_server import api_server
 from bot.intake.certificates import Certificates
 from bot.intake.sns import SnsDoor
@@ -127,6 +128,7 @@ def build(service: Service) -> Serving:
         *slack_parts,
         *intake_parts,
         web,
+        *event_parts(service, serving.stopping),
         *_api(service),
     ]
     _ = service.catalog  # a broken folder stops the start here, before anything runs
@@ -182,6 +184,15 @@ def web_part(service: Service, serving: Serving, doors: Doors) -> Part:
         thread.join(5)
 
     return Part("web", thread.start, stop)
+
+
+def event_parts(service: Service, stopping: threading.Event) -> list[Part]:
+    """Status-change events, where the settings send them."""
+    way = deliveries(service)
+    if way is None:
+        return []
+    relay = events_relay(service, way)
+    return [threaded("events", relay.run, stopping), threaded("deliveries", way.run, stopping, wake=way.wake)]
 
 
 def _api(service: Service) -> list[Part]:

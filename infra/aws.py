@@ -191,6 +191,22 @@ class Aws:
         answer = self.session(region=topic_arn.split(":")[3]).call("sns", "GetTopicAttributes", {"TopicArn": topic_arn})
         return {name: str(value) for name, value in (answer.get("Attributes") or {}).items()}
 
+    def send_message(self, queue_url: str, body: str, *, group: str, message_id: str) -> None:
+        """Put a message into a queue; a FIFO queue takes a message id once. Raises AwsRefused, AwsUnreachable."""
+        params = {"QueueUrl": queue_url, "MessageBody": body}
+        if queue_url.endswith(".fifo"):
+            params |= {"MessageGroupId": group, "MessageDeduplicationId": message_id}
+        self.session(region=_region_of_queue(queue_url)).call("sqs", "SendMessage", params)
+
+    def put_event(self, bus: str, entry: Mapping[str, Any]) -> None:
+        """Put an event on an EventBridge bus (name or ARN). Raises AwsRefused, AwsUnreachable."""
+        region = bus.split(":")[3] if bus.startswith("arn:") else ""
+        params = {"Entries": [{**entry, "EventBusName": bus}]}
+        answer = self.session(region=region).call("events", "PutEvents", params)
+        if answer.get("FailedEntryCount"):
+            failed = answer["Entries"][0]
+            raise AwsRefused(str(failed.get("ErrorCode")), str(failed.get("ErrorMessage")), operation="PutEvents")
+
     def confirm_subscription(self, topic_arn: str, token: str) -> None:
         """Confirm an SNS subscription through the API."""
         session = self.session(region=topic_arn.split(":")[3])

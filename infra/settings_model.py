@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
@@ -13,6 +13,7 @@ UNSET = SecretStr("")
 SLACK_ID = re.compile(r"[UWS][A-Z0-9]{2,}")
 TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?")
 SHORTEST_KEY = 16
+HERE = ("localhost", "127.0.0.1", "::1")
 
 ONLY_A_BOT = (
     "slack_bot_token alone cannot receive anything; add slack_app_token (Socket Mode) or slack_signing_secret (HTTP), "
@@ -95,6 +96,16 @@ class Settings(BaseModel):
     api_port: int | None = Field(default=None, ge=0, le=65535)
     """`serve` opens SSM's API on this port, too, when it is given; 0 takes any free port."""
 
+    event_bus: str = ""
+    """Name or ARN of an EventBridge bus that hears of finished steps and executions."""
+    event_queue_url: str = ""
+    """URL of an SQS queue that hears of them."""
+    event_webhook_url: str = ""
+    """Address that hears of them, signed with `event_webhook_secret` as standardwebhooks.com describes it."""
+    event_webhook_secret: SecretStr = UNSET
+    event_source: str = "playbook-bot.ssm"
+    """Source of the events on the bus: AWS keeps `aws.` for itself. Queue and webhook get AWS's own `aws.ssm`."""
+
     people: tuple[PersonEntry, ...] = ()
     groups: Mapping[str, tuple[str, ...]] = {}
     """Name -> ids of people, Slack users or Slack user groups."""
@@ -150,7 +161,11 @@ def contradictions(settings: Settings, *, given: Container[str]) -> Iterator[tup
     for topic in settings.sns_topics:
         if not TOPIC.fullmatch(topic):
             yield "sns_topics", f'"{topic}" is not the ARN of an SNS topic (arn:aws:sns:REGION:ACCOUNT:NAME)'
-    for name, urls in (("sqs_queue_urls", settings.sqs_queue_urls), ("aws_endpoint_url", (settings.aws_endpoint_url,))):
+    for name, urls in (
+        ("sqs_queue_urls", settings.sqs_queue_urls),
+        ("aws_endpoint_url", (settings.aws_endpoint_url,)),
+        ("event_queue_url", (settings.event_queue_url,)),
+    ):
         for url in urls:
             if url and urlsplit(url).scheme not in ("http", "https"):
                 yield name, f'"{url}" is not a URL; it should begin with https://'
@@ -162,8 +177,20 @@ def contradictions(settings: Settings, *, given: Container[str]) -> Iterator[tup
             "api_port",
             "api_port opens SSM's API, which needs api_keys (AKID:SECRET:actor); without them nobody may call",
         )
+    if settings.event_webhook_url and not settings.event_webhook_secret:
+        yield (
+            "event_webhook_url",
+            "event_webhook_url needs event_webhook_secret, or nobody could tell whose events they are",
+        )
+    webhook = urlsplit(settings.event_webhook_url)
+    if settings.event_webhook_url and webhook.scheme != "https" and not _is_http_here(webhook):
+        yield "event_webhook_url", f"event_webhook_url {settings.event_webhook_url} should begin with https://"
     if 0 < len(settings.audit_key) < SHORTEST_KEY:
         yield "audit_key", f"audit_key is too short to protect anything; give at least {SHORTEST_KEY} random characters"
+
+
+def _is_http_here(url: SplitResult) -> bool:
+    return url.scheme == "http" and url.hostname in HERE
 
 
 def _slack(settings: Settings, *, given: Container[str]) -> Iterator[tuple[str, str]]:
@@ -181,7 +208,7 @@ def _slack(settings: Settings, *, given: Container[str]) -> Iterator[tuple[str, 
     if settings.slack_mode == "http" and not secret:
         yield "slack_mode", "slack_mode http needs slack_signing_secret; without it anybody could pretend to be Slack"
     url = urlsplit(settings.slack_api_url)
-    if url.scheme != "https" and url.hostname not in ("localhost", "127.0.0.1", "::1"):
+    if url.scheme != "https" and url.hostname not in HERE:
         yield "slack_api_url", f"slack_api_url {settings.slack_api_url} would send tokens in the clear; use https"
 
 

@@ -15,6 +15,7 @@ STORES = (
     "playbooks.store",
     "playbooks.documents.store",
     "bot.slack.store",
+    "bot.api.event_store",
 )
 
 

@@ -15,7 +15,7 @@ from engine.shelf import DocumentShelf
 from engine.store import ExecutionStore, Selection
 from engine.wire import automation_execution
 from infra.clock import Clock
-from infra.db import Database
+from infra.db import Database, Transaction
 from playbooks.automation import KIND, DocumentFinder, Wish, not_found
 from playbooks.documents.refusals import SsmRefused
 from playbooks.documents.store import PreviewStore, TagStore
@@ -63,6 +63,14 @@ class Sought:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An execution and the ARN of who started it."""
+
+    state: Execution
+    executed_by: str
+
+
 class AutomationFacts:
     """The facts. Composed in bot/service.py."""
 
@@ -76,6 +84,11 @@ class AutomationFacts:
             if state is None:
                 raise not_found(execution_id)
             return self._spelled(state, self._from.shelf.get(connection, state.document_digest))
+
+    def told(self, tx: Transaction, execution_id: str) -> Told | None:
+        """An execution as an event tells of it."""
+        state = self._from.executions.get(tx, execution_id)
+        return Told(state, self._executed_by(state)) if state else None
 
     def page(self, sought: Sought, *, after: str, limit: int) -> list[Facts]:
         """At most `limit` executions, newest first, after one of them. Raises LookupError when that one is gone."""

@@ -1,4 +1,4 @@
-"""Documents by name and version, tags and previews: what SSM's API keeps beside executions."""
+"""Documents by name and version, tags, previews and events: what SSM's API keeps beside executions."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -43,3 +43,14 @@ def upgrade() -> None:
         sa.Column("facts", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_execution_preview"),
     )
+    op.create_table(
+        "event_delivery",
+        sa.Column("event_id", sa.String(length=36), nullable=False),
+        sa.Column("target", sa.String(length=16), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.Float(53), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_at", sa.Float(53), nullable=False),
+        sa.PrimaryKeyConstraint("event_id", "target", name="pk_event_delivery"),
+    )
+    op.create_index("ix_event_delivery_next_at", "event_delivery", ["next_at"], unique=False)
