@@ -14,6 +14,7 @@ from infra import aws_checkup
 from infra.check import Check, Found, Moment, side_by_side
 from infra.clock import Clock, utc_now
 from infra.db import Database, DatabaseUnavailable
+from infra.log import mask_of
 from infra.settings import Settings
 from migrations import runner
 from playbooks.answerers import SLACK_GROUP, SLACK_USER, World, problems
@@ -55,22 +56,15 @@ def checks(settings: Settings, *, clock: Clock = utc_now, seconds: float = PATIE
         *_of(found, "Slack"),
         *(check for name in looks if name not in ("database", "scripts", "Slack") for check in _of(found, name)),
         aws_checkup.regions(settings, service.aws.region),
-        _clock([moment for each in found.values() for moment in each.moments]),
+        _clock([moment for name in looks if name in found for moment in found[name].moments]),
         *broken,
     ]
-    return [_masked(check, settings.secrets) for check in told]
+    mask = mask_of(settings.secrets)
+    return [replace(check, detail=mask(check.detail), fix=mask(check.fix)) for check in told]
 
 
 def _of(found: Mapping[str, Found | SlackFound], name: str) -> tuple[Check, ...]:
     return found[name].checks if name in found else ()
-
-
-def _masked(check: Check, secrets: frozenset[str]) -> Check:
-    """The finding without any secret, wherever it may have come from."""
-    detail, fix = check.detail, check.fix
-    for secret in sorted(secrets, key=len, reverse=True):
-        detail, fix = detail.replace(secret, "***"), fix.replace(secret, "***")
-    return replace(check, detail=detail, fix=fix)
 
 
 def _database(url: str) -> Found:

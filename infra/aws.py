@@ -186,10 +186,11 @@ class Aws:
         answer = session.call("sqs", "GetQueueAttributes", {"QueueUrl": queue_url, "AttributeNames": ["All"]})
         return {name: str(value) for name, value in (answer.get("Attributes") or {}).items()}
 
-    def topic_attributes(self, topic_arn: str) -> dict[str, str]:
-        """What a topic tells of itself. Raises AwsRefused, AwsUnreachable."""
-        answer = self.session(region=topic_arn.split(":")[3]).call("sns", "GetTopicAttributes", {"TopicArn": topic_arn})
-        return {name: str(value) for name, value in (answer.get("Attributes") or {}).items()}
+    def subscriptions(self, topic_arn: str) -> list[dict[str, str]]:
+        """The first hundred subscriptions of a topic. Raises AwsRefused, AwsUnreachable."""
+        session = self.session(region=topic_arn.split(":")[3])
+        answer = session.call("sns", "ListSubscriptionsByTopic", {"TopicArn": topic_arn})
+        return list(answer.get("Subscriptions") or [])
 
     def send_message(self, queue_url: str, body: str, *, group: str, message_id: str) -> None:
         """Put a message into a queue; a FIFO queue takes a message id once. Raises AwsRefused, AwsUnreachable."""

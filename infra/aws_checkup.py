@@ -15,6 +15,8 @@ CREDENTIALS: Final = (
     "give the process credentials: a role of the instance, task or pod, or AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
     "AWS_SECRET_ACCESS_KEY"
 )
+DOOR: Final = "/sns"
+"""Where the bot takes what a topic delivers."""
 OUR_CLOCK: Final = frozenset({"RequestExpired", "RequestTimeTooSkewed", "SignatureDoesNotMatch", "InvalidSignature"})
 MISSING: Final = frozenset(
     {"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist", "NotFound", "NotFoundException"}
@@ -76,15 +78,17 @@ def _queue(aws: Aws, url: str) -> Found:
 def _topic(aws: Aws, arn: str) -> Found:
     name = f"SNS {arn.rpartition(':')[2]}"
     try:
-        attributes = aws.topic_attributes(arn)
+        subscriptions = aws.subscriptions(arn)
     except (AwsRefused, AwsUnreachable) as error:
-        remedy = _remedy(error, f"its ARN in sns_topics ({arn})", "sns:GetTopicAttributes and sns:ConfirmSubscription")
-        return _failed(name, f"cannot be read: {error}", remedy)
-    confirmed, pending = attributes.get("SubscriptionsConfirmed", "?"), attributes.get("SubscriptionsPending", "?")
-    if confirmed == "0":
-        detail = f"has no confirmed subscription, so nothing comes from it ({pending} pending)"
-        return _failed(name, detail, "subscribe https://YOUR-BOT/sns to it while the bot runs; it confirms by itself")
-    return Found((Check(name, ok=True, detail=f"{confirmed} subscriptions confirmed, {pending} pending"),))
+        actions = "sns:ListSubscriptionsByTopic and sns:ConfirmSubscription"
+        return _failed(name, f"cannot be read: {error}", _remedy(error, f"its ARN in sns_topics ({arn})", actions))
+    ours = [each for each in subscriptions if each.get("Endpoint", "").endswith(DOOR)]
+    if not ours:
+        return _failed(name, f"has no subscription that ends with {DOOR}", f"subscribe https://YOUR-BOT{DOOR} to it")
+    if not any(each.get("SubscriptionArn", "").startswith("arn:") for each in ours):
+        detail = f"{ours[0]['Endpoint']} is subscribed, but not confirmed"
+        return _failed(name, detail, "see that SNS reaches that address while the bot runs, and subscribe it once more")
+    return Found((Check(name, ok=True, detail=f"{ours[0]['Endpoint']} is subscribed"),))
 
 
 def _remedy(error: AwsRefused | AwsUnreachable, correct: str, actions: str) -> str:

@@ -1,0 +1,98 @@
+"""Who could answer a playbook's questions: lists, groups and people are opened as the bot opens them."""
+
+from typing import Any
+
+import pytest
+
+from playbooks.answerers import World, problems
+from playbooks.people import Directory, Person
+from playbooks.playbook import Playbook
+from tests.playbooks.worlds import ASKING, NAP, playbook
+
+LEE = Person("lee", slack="U0LEE", iam=("arn:aws:iam::123456789012:user/lee",))
+SAM = Person("sam", slack="U0SAM")
+BARE = Person("bare")
+GROUPS = {"responders": ("lee", "U0SAM"), "empty": ()}
+TWO = ASKING.replace('["{{ Approvers }}"]', '["{{ Approvers }}"], MinRequiredApprovals: 2')
+LITERAL = ASKING.replace('["{{ Approvers }}"]', "[U0LEE]")
+
+
+def asking(*approvers: str, runbook: str = ASKING, **fields: Any) -> Playbook:
+    """A playbook whose question goes to its own approvers."""
+    parameters = {"Approvers": ["{{ playbook.approvers }}"]}
+    return playbook(runbook=runbook, name="ask", parameters=parameters, approvers=approvers, **fields)
+
+
+def found(one: Playbook, **slack: object) -> list[str]:
+    """What is wrong, with the people of this file."""
+    world = World(Directory((LEE, SAM, BARE), GROUPS), **slack)  # type: ignore[arg-type]
+    return list(problems(one, world))
+
+
+@pytest.mark.parametrize(
+    "approvers",
+    [
+        ["U0ANYBODY"],
+        ["lee"],
+        ["person:sam"],
+        ["group:responders"],
+        ["*"],
+        ["S0UNKNOWN"],
+        [LEE.iam[0]],
+        ["bare", "U0SAM"],
+    ],
+)
+def test_somebody_may_answer(approvers: list[str]) -> None:
+    """One who can is enough; where only Slack could tell, nothing is claimed."""
+    assert found(asking(*approvers)) == []
+
+
+@pytest.mark.parametrize(
+    ("approvers", "why"),
+    [
+        ([], "no approvers are listed"),
+        (["group:nowhere"], "group:nowhere is not in groups"),
+        (["group:empty"], "nobody is on every list: group:empty / group:empty"),
+        (["kim"], '"kim" is not in people'),
+        (["bare"], "bare has no account: give slack, iam or terminal"),
+        (["U0LEFT"], "U0LEFT is deactivated"),
+        (["sam"], "sam's Slack user U0SAM is a bot"),
+    ],
+)
+def test_nobody_may_answer(approvers: list[str], why: str) -> None:
+    """The step and the reason."""
+    gone = {"U0LEFT": "is deactivated", "U0SAM": "is a bot"}
+
+    assert found(asking(*approvers), gone=gone) == [f"nobody can approve at step ask: {why}"]
+
+
+def test_too_few_may_answer() -> None:
+    """Two accounts of one person are one; a group of Slack counts by its members."""
+    assert found(asking("U0LEE", LEE.iam[0], runbook=TWO)) == ["step ask needs 2 approvals, only 1 may give one"]
+    assert found(asking("S0OPS", minimum_approvals=3), members={"S0OPS": frozenset({"U0LEE", "U0SAM"})}) == [
+        "step ask needs 3 approvals, only 2 may give one"
+    ]
+    assert found(asking("lee", "sam", runbook=TWO)) == []
+
+
+def test_the_lists_of_playbook_and_runbook_must_meet() -> None:
+    """Whoever answers must be on both."""
+    assert found(asking("lee", runbook=LITERAL)) == []
+    assert found(asking("sam", runbook=LITERAL)) == [
+        "nobody can approve at step ask: nobody is on every list: U0LEE / sam"
+    ]
+
+
+def test_what_only_the_execution_will_tell_is_left_open() -> None:
+    """A list that an alarm or a person brings is not judged; the playbook's own still is."""
+    parameters = {"Approvers": ["{{ alarm.tags.owner }}"]}
+
+    assert found(playbook(runbook=ASKING, parameters=parameters, approvers=("lee",))) == []
+    assert found(playbook(runbook=ASKING, parameters=parameters, approvers=("kim",))) == [
+        'nobody can approve at step ask: "kim" is not in people'
+    ]
+
+
+def test_a_runbook_that_asks_nobody_needs_nobody() -> None:
+    """No question, no list."""
+    assert found(playbook(runbook=NAP)) == []
