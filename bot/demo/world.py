@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
@@ -27,6 +27,17 @@ BOT_SECONDS = 30.0
 TERMINAL_SECONDS = 60.0
 RESPONDERS = "responders"
 APPROVERS = "approvers"
+
+
+class OtherSlack(Protocol):
+    """What may take the workspace's place: a Web API and nobody who could open a socket."""
+
+    @property
+    def api_url(self) -> str:
+        """The base of the Web API."""
+
+    def stop(self) -> None:
+        """End it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +81,7 @@ class World:
         )
         self.fleet: Fleet | None = None
         self.bot: Child | None = None
-        self.stand_in: StandIn | None = None
+        self.stand_in: OtherSlack | None = None
         self.why_no_slack = ""
         """One sentence when there is no workspace; a stand-in without a page takes its place."""
         self._playbooks = playbooks
@@ -206,8 +217,9 @@ class World:
     def _do_without(self, reason: WorkspaceUnavailable) -> None:
         """The stand-in has nobody who could open a socket, so the bot serves signed HTTP."""
         self.why_no_slack, self.is_http = str(reason), True
-        self.stand_in = StandIn(self.identity)
-        self.stand_in.start()
+        stand_in = StandIn(self.identity)
+        stand_in.start()
+        self.stand_in = stand_in
 
     def _subscribe_bot(self) -> None:
         """Let the home Region's topic tell the bot directly, too: signed messages over HTTP, confirmed by the bot."""
