@@ -8,6 +8,8 @@ from bot.demo.cli import demo
 from bot.terminal.api import api
 from bot.terminal.executions import COMMANDS
 from bot.terminal.graph import graph
+from bot.terminal.library import export, import_, push_
+from bot.terminal.lint import lint
 from bot.terminal.permissions import permissions
 from bot.terminal.process import PROCESS_COMMANDS
 from bot.terminal.rehearsals import rehearse
@@ -27,8 +29,11 @@ for command in (*COMMANDS, *PROCESS_COMMANDS, runbook, audit, demo, api):
     cli.add_command(command)
 runbook.add_command(rehearse)
 runbook.add_command(graph)
+runbook.add_command(lint)
 runbook.add_command(permissions)
 runbook.add_command(schema)
+for command in (import_, export, push_):
+    runbook.add_command(command)
 
 
 def main() -> None:

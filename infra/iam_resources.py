@@ -55,7 +55,9 @@ ARNS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
         "InstanceProfileName": (":{a}:instance-profile/{v}",), "PolicyArn": (":{a}:policy/{v}",),
     },
     "states": {"stateMachineArn": ("{r}:{a}:stateMachine:{v}",), "executionArn": ("{r}:{a}:execution:{v}",)},
-    "elasticloadbalancing": {"TargetGroupArn": ("{r}:{a}:targetgroup/{v}",), "LoadBalancerArn": ("{r}:{a}:loadbalancer/{v}",)},
+    "elasticloadbalancing": {
+        "TargetGroupArn": ("{r}:{a}:targetgroup/{v}",), "LoadBalancerArn": ("{r}:{a}:loadbalancer/{v}",),
+    },
     "redshift": {"ClusterIdentifier": ("{r}:{a}:cluster:{v}",)},
     "ecs": {"cluster": ("{r}:{a}:cluster/{v}",)},
     "eks": {"clusterName": ("{r}:{a}:cluster/{v}",)},
