@@ -9,7 +9,7 @@ from urllib.error import URLError
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.slack.manifest import SCOPES
+from bot.slack.manifest import OPTIONAL_SCOPES, SCOPES
 from infra.check import Check, Moment, moment_in
 from infra.clock import Clock
 from infra.settings import Settings
@@ -134,7 +134,7 @@ def _scopes(headers: Mapping[str, Any]) -> Check:
     if value is None:
         return Check("Slack scopes", ok=True, detail="this Slack does not tell the token's scopes")
     granted = {scope.strip() for scope in str(value[0] if isinstance(value, list) else value).split(",")} - {""}
-    missing, more = sorted(set(SCOPES) - granted), sorted(granted - set(SCOPES))
+    missing, more = sorted(set(SCOPES) - granted), sorted(granted - {*SCOPES, *OPTIONAL_SCOPES})
     if missing:
         fix = "paste the output of playbook-bot manifest at api.slack.com/apps (App Manifest) and reinstall the app"
         return Check("Slack scopes", ok=False, detail=f"missing: {', '.join(missing)}", fix=fix)

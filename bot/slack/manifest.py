@@ -1,6 +1,21 @@
-"""The Slack app manifest: name, command, scopes and events in one place. Pure."""
+"""The Slack app manifest: name, command, scopes and events in one place. Pure.
 
+Limits are those of Slack's manifest reference (https://docs.slack.dev/reference/app-manifest).
+"""
+
+import re
 from typing import Any, Final
+from urllib.parse import urlsplit
+
+DOOR: Final = "/slack/events"
+"""Where the bot takes what Slack sends in HTTP mode: commands, clicks and events alike."""
+LONGEST_NAME: Final = 35
+LONGEST_BOT_NAME: Final = 80
+LONG_DESCRIPTION: Final = (
+    "A CloudWatch alarm or a person starts a playbook; the people it names approve with a button; the bot runs the AWS "
+    "Systems Manager runbook step by step, keeps one card per execution up to date, and records every alarm, decision, "
+    "step and AWS call in a hash chain that can be verified and exported."
+)
 
 SCOPES: Final = (
     "app_mentions:read",
@@ -12,16 +27,28 @@ SCOPES: Final = (
     "users:read",
 )
 """Exactly what the bot calls; nothing reads messages."""
+OPTIONAL_SCOPES: Final = ("channels:history", "groups:history")
+"""With these the bot finds out whether a message that got no answer from Slack was posted all the same. Slack grants
+them for whole channels, so they are not asked for; without them such a message may stand twice."""
 EVENTS: Final = ("app_home_opened", "app_mention", "subteam_members_changed", "subteam_updated", "user_change")
 
 
+class ManifestRefused(ValueError):
+    """Slack would not take a manifest made of this."""
+
+
 def manifest(name: str, url: str | None, *, command: str = "/playbook") -> dict[str, Any]:
-    """The manifest for a workspace; with `url` for signed HTTP, without it for Socket Mode."""
-    address = f"{url.rstrip('/')}/slack/events" if url else None
+    """The manifest for a workspace; with `url` for signed HTTP, without it for Socket Mode.
+
+    Raises ManifestRefused.
+    """
+    if not 0 < len(name.strip()) <= LONGEST_NAME:
+        raise ManifestRefused(f'"{name}" cannot be the app\'s name: Slack allows 1 to {LONGEST_NAME} characters')
+    address = _address(url) if url else None
     slash: dict[str, Any] = {
         "command": command,
         "description": "Run, watch and approve incident runbooks",
-        "usage_hint": "help | list | run NAME | status | approvals | stop ID | audit ID",
+        "usage_hint": "help | list | run NAME | status | approvals | stop ID | resume ID | audit ID | whoami",
         "should_escape": True,
     }
     events: dict[str, Any] = {"bot_events": list(EVENTS)}
@@ -30,13 +57,18 @@ def manifest(name: str, url: str | None, *, command: str = "/playbook") -> dict[
         slash["url"] = events["request_url"] = interactivity["request_url"] = address
     return {
         "display_information": {
-            "name": name[:35],
+            "name": name.strip(),
             "description": "From a red alarm to an approved, finished, audited runbook",
+            "long_description": LONG_DESCRIPTION,
             "background_color": "#1a1d29",
         },
         "features": {
-            "app_home": {"home_tab_enabled": True, "messages_tab_enabled": False},
-            "bot_user": {"display_name": name[:80].lower().replace(" ", "-"), "always_online": True},
+            "app_home": {
+                "home_tab_enabled": True,
+                "messages_tab_enabled": True,
+                "messages_tab_read_only_enabled": True,
+            },
+            "bot_user": {"display_name": _bot_name(name), "always_online": True},
             "slash_commands": [slash],
         },
         "oauth_config": {"scopes": {"bot": list(SCOPES)}},
@@ -48,3 +80,19 @@ def manifest(name: str, url: str | None, *, command: str = "/playbook") -> dict[
             "token_rotation_enabled": False,
         },
     }
+
+
+def _address(url: str) -> str:
+    """The address of the door. Raises ManifestRefused: Slack only sends over HTTPS."""
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise ManifestRefused(f'"{url}" is not an address: {error}') from error
+    if parts.scheme != "https" or not parts.hostname or "@" in parts.netloc or parts.query or parts.fragment:
+        raise ManifestRefused(f'"{url}" cannot be the bot\'s address: it should be like https://bot.example.com')
+    return f"{url.removesuffix(DOOR).rstrip('/')}{DOOR}"
+
+
+def _bot_name(name: str) -> str:
+    """The name by which people mention the bot: lower-case letters, digits, hyphens, dots and underscores."""
+    return re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-")[:LONGEST_BOT_NAME] or "playbook-bot"

@@ -9,8 +9,9 @@ from rich.markup import escape
 
 from bot.service import Service
 from bot.serving import build
+from bot.slack.manifest import ManifestRefused
 from bot.slack.manifest import manifest as slack_manifest
-from bot.terminal.answers import NOT_SUCCESSFUL, print_json, sentences
+from bot.terminal.answers import NOT_SUCCESSFUL, print_json, refuse, sentences
 from infra.db import Database
 from infra.log import configure
 from infra.settings import load
@@ -73,7 +74,10 @@ def doctor(*, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of YAML.")
 def manifest(name: str, url: str, *, as_json: bool) -> None:
     """Print the Slack app manifest: paste it at api.slack.com/apps."""
-    found = slack_manifest(name, url or None)
+    try:
+        found = slack_manifest(name, url or None)
+    except ManifestRefused as error:
+        refuse(str(error))
     if as_json:
         print_json(found)
     else:

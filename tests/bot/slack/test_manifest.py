@@ -1,0 +1,155 @@
+"""The app manifest: what Slack would take, what the bot needs, and nothing beyond."""
+
+import ast
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from bot.slack.commandline import VERBS
+from bot.slack.manifest import EVENTS, OPTIONAL_SCOPES, SCOPES, ManifestRefused, manifest
+from bot.terminal.process import manifest as command
+
+URL = "https://bot.example.com"
+CODE = Path(__file__).resolve().parents[3] / "bot" / "slack"
+NEEDED = {
+    "auth_test": set(),
+    "apps_connections_open": set(),
+    "views_open": set(),
+    "views_update": set(),
+    "views_publish": set(),
+    "chat_postMessage": {"chat:write"},
+    "chat_postEphemeral": {"chat:write"},
+    "chat_update": {"chat:write"},
+    "chat_delete": {"chat:write"},
+    "chat_getPermalink": set(),
+    "users_info": {"users:read"},
+    "usergroups_users_list": {"usergroups:read"},
+    "conversations_info": {"channels:read", "groups:read"},
+    "conversations_history": {"channels:history", "groups:history"},
+    "conversations_replies": {"channels:history", "groups:history"},
+}
+"""Method -> the bot scopes it wants, as Slack documents them."""
+EVENT_SCOPES = {
+    "app_home_opened": set(),
+    "app_mention": {"app_mentions:read"},
+    "subteam_members_changed": {"usergroups:read"},
+    "subteam_updated": {"usergroups:read"},
+    "user_change": {"users:read"},
+}
+
+
+def called() -> set[str]:
+    """Every Web API method that some module of the door calls."""
+    names = {
+        node.func.attr
+        for path in CODE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    }
+    methods = r"(apps|auth|chat|conversations|files|reactions|team|usergroups|users|views)_[a-zA-Z_]+"
+    return {name for name in names if re.fullmatch(methods, name)}
+
+
+def test_the_scopes_are_what_is_called() -> None:
+    """Each Web API method and event has its scope, and no scope is there for nothing."""
+    methods = called()
+    assert methods >= {"chat_postMessage", "users_info", "views_open"}
+    assert methods <= NEEDED.keys()
+
+    wanted = {scope for name in methods for scope in NEEDED[name]}
+    wanted |= {scope for name in EVENTS for scope in EVENT_SCOPES[name]} | {"commands"}
+    assert wanted - set(OPTIONAL_SCOPES) == set(SCOPES)
+
+
+def test_the_events_are_those_that_are_listened_to() -> None:
+    """Slack sends nothing for which there is no listener."""
+    text = (CODE / "home.py").read_text(encoding="utf-8")
+
+    assert all(f'"{event}"' in text for event in EVENTS)
+
+
+def test_socket_mode_needs_no_address() -> None:
+    """Without an address there is none anywhere, and Socket Mode is on."""
+    made = manifest("Playbooks", None)
+
+    assert made["settings"]["socket_mode_enabled"]
+    assert "url" not in json.dumps(made)
+    assert made["settings"]["interactivity"] == {"is_enabled": True}
+
+
+@pytest.mark.parametrize("url", [URL, f"{URL}/", f"{URL}/slack/events"])
+def test_http_mode_names_one_door(url: str) -> None:
+    """Commands, clicks and events go to the same address, however it was given."""
+    made = manifest("Playbooks", url)
+    (slash,) = made["features"]["slash_commands"]
+
+    assert not made["settings"]["socket_mode_enabled"]
+    assert slash["url"] == f"{URL}/slack/events"
+    assert made["settings"]["interactivity"]["request_url"] == f"{URL}/slack/events"
+    assert made["settings"]["event_subscriptions"]["request_url"] == f"{URL}/slack/events"
+
+
+def test_names_are_escaped_and_the_hint_is_true() -> None:
+    """Mentions come as ids, and the hint names verbs that exist."""
+    (slash,) = manifest("Playbooks", None)["features"]["slash_commands"]
+
+    assert slash["should_escape"]
+    assert {part.split()[0] for part in slash["usage_hint"].split(" | ")} <= set(VERBS)
+
+
+def test_slacks_limits_are_kept() -> None:
+    """Lengths and letters as Slack's manifest reference gives them."""
+    made = manifest("Ünser Bot für Störungen & mehr!", URL)
+    shown, features = made["display_information"], made["features"]
+    (slash,) = features["slash_commands"]
+
+    assert len(shown["name"]) <= 35
+    assert len(shown["description"]) <= 140
+    assert 174 <= len(shown["long_description"]) <= 4000
+    assert re.fullmatch(r"#[0-9a-f]{6}", shown["background_color"])
+    assert re.fullmatch(r"[a-z0-9._-]{1,80}", features["bot_user"]["display_name"])
+    assert (len(slash["command"]) <= 32, len(slash["usage_hint"]) <= 1000) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "sentence"),
+    [
+        ("", None, "cannot be the app's name"),
+        ("x" * 36, None, "Slack allows 1 to 35 characters"),
+        ("Bot", "http://bot.example.com", "should be like https://bot.example.com"),
+        ("Bot", "bot.example.com", "should be like https://bot.example.com"),
+        ("Bot", "https://[bot", "is not an address"),
+        ("Bot", "https://bot.example.com/?a=b", "should be like"),
+    ],
+)
+def test_what_slack_would_not_take_is_said_before(name: str, url: str | None, sentence: str) -> None:
+    """A sentence here instead of an error on Slack's page."""
+    with pytest.raises(ManifestRefused, match=re.escape(sentence)):
+        manifest(name, url)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--url", URL], ["--name", "Night Watch"]])
+def test_the_command_prints_it_in_both_spellings(arguments: list[str]) -> None:
+    """YAML to paste, JSON for programs: the same manifest."""
+    as_yaml = CliRunner().invoke(command, arguments)
+    as_json = CliRunner().invoke(command, [*arguments, "--json"])
+    made: dict[str, Any] = yaml.safe_load(as_yaml.stdout)
+
+    assert (as_yaml.exit_code, as_json.exit_code) == (0, 0)
+    assert made == json.loads(as_json.stdout)
+    assert made["oauth_config"]["scopes"]["bot"] == list(SCOPES)
+
+
+def test_the_command_refuses_in_a_sentence() -> None:
+    """No traceback, nothing on stdout, exit code 2."""
+    refused = CliRunner().invoke(command, ["--url", "http://bot.example.com"])
+
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr.strip() == (
+        '"http://bot.example.com" cannot be the bot\'s address: it should be like https://bot.example.com'
+    )
