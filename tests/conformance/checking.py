@@ -11,27 +11,31 @@ from tests.conformance.corpus import TRUSTED, Entry, problems_of
 from tests.conformance.running import Executor, Run
 
 OUTSIDE: Final = (
-    (
-        "moto lacks it",
-        r"not been implemented|NotImplemented|is not looked up|not support(ed)? by moto|UnknownOperation",
-    ),
+    ("moto fails", r"moto fails at|MotoDefect"),
+    ("moto lacks it", r"not been implemented|NotImplemented|moto lacks|not supported by moto"),
     ("attachment is not in the corpus", r"Attachment \".*\" is not there"),
     ("document is not in the corpus", r"document \".*\" was not found"),
     ("PowerShell is not here", r"PowerShell is not installed|PowerShell scripts run only"),
-    ("network", r"URLError|urlopen error|Max retries exceeded|getaddrinfo|Name or service|not known"),
+    (
+        "network",
+        r"URLError|urlopen error|Max retries exceeded|getaddrinfo|Name or service|is not looked up|got no answer",
+    ),
     ("module is not here", r"ModuleNotFoundError|No module named"),
     ("other accounts", r"are not carried out here"),
 )
 """Why a run ended for a reason of this imitation: what is said, and how the failure reads."""
 BY_DATA: Final = (
     ("assertion", r"from the API output is not in the desired values"),
+    ("child failed", r"Failed to run automation"),
     ("AWS refused", r"An error occurred \([\w.]+\)|Parameter validation failed|Invalid type for parameter"),
-    ("script raised", r"Traceback \(most recent call last\)"),
+    ("script does not compile", r"SyntaxError|IndentationError"),
+    ("script raised", r"Traceback \(most recent|\b\w+(Error|Exception|Fault): |the script has no function"),
     ("timed out", r"timed out"),
     ("action not here", r"The action aws:\w+ is not available"),
-    ("child failed", r"Failed to run automation"),
     ("ended so", r"entered unexpected state|returns unexpected|The stack|The function .* failed|Rejected by"),
-    ("input", r"The inputs are not valid|needs |is not declared|must be|may have at most|Output \"|has no value"),
+    ("child refused", r"Parameter type error|does not match the pattern|Missing required parameter|not found in \["),
+    ("input", r"The inputs are not valid|needs |is not declared|must be|may have at most|Output \"|has no operation"),
+    ("input", r"has no value|is unknown|does not exist|there is no input"),
 )
 """Why a run ended for a reason of its data."""
 DEFECTS: Final = r"Internal Server Error|TypeError: .*engine/"

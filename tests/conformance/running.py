@@ -5,8 +5,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import FrameType
@@ -18,7 +18,7 @@ from moto import mock_aws
 from audit.events import Actor
 from engine.actions import BY_NAME
 from engine.document import Document
-from engine.execution import Execution, Status, StepExecution
+from engine.execution import Execution, StepExecution
 from engine.foreground import Foreground
 from engine.parameters import ParametersInvalid
 from engine.performing import Performer
@@ -26,11 +26,13 @@ from engine.protocol import StartOrder
 from engine.scripts.runner import ScriptRunner
 from engine.scripts.script import Script, ScriptEnd
 from engine.signals import Signal, SignalType
-from infra.aws import Aws, AwsSession
+from infra.aws import Aws
+from infra.aws_identity import OURSELVES
 from tests.conformance.account import ACCOUNT, Account
 from tests.conformance.corpus import Library
+from tests.conformance.imitation import ImitatedAws
 from tests.conformance.oracle_flow import Disagreement, Ran, final_status
-from tests.conformance.values import values_for
+from tests.conformance.values import stored_value, values_for
 from tests.fakes.clock import ManualClock
 
 REGION: Final = "eu-west-1"
@@ -107,19 +109,20 @@ class Executor:
 
     def _executed(self, document: Document) -> Run:
         clock = ManualClock()
-        aws = Aws(region=REGION).session(account=ACCOUNT)
+        aws = ImitatedAws(Aws(region=REGION), OURSELVES, REGION, ACCOUNT, run_script=self._scripts.run)
+        account = Account(aws)
         try:
-            values = values_for(document, Account(aws))
+            values = values_for(document, account)
         except Exception as error:  # noqa: BLE001 - moto's defects are told, not raised
             return Run("Refused", reason=f"the account could not be made: {error!r}"[:300])
         services = {"scripts": self._scripts}
         engine = Foreground(
             actions=BY_NAME,
-            performer=Performer(BY_NAME, lambda _: _imitated(aws), clock, poll=POLL, services=services),
+            performer=Performer(BY_NAME, lambda _: aws, clock, poll=POLL, services=services),
             clock=clock,
             pause=lambda seconds: clock.advance(timedelta(seconds=seconds)),
             documents=self._library,
-            parameter_store=aws.parameter,
+            parameter_store=lambda name: stored_value(name, document, account),
         )
         try:
             state = engine.run(StartOrder(document, values, LEE, REGION, ACCOUNT, "aws"), _agree)
@@ -128,11 +131,6 @@ class Executor:
             return Run("Refused", reason=str(error))
         finally:
             engine.close()
-
-
-def _imitated(aws: AwsSession) -> AwsSession:
-    aws.drain()
-    return aws
 
 
 def _agree(state: Execution) -> Signal | None:
@@ -194,8 +192,3 @@ def settle_process() -> None:
 def _no_network(event: str, arguments: tuple[Any, ...]) -> None:
     if event == "socket.getaddrinfo":
         raise OSError(f"{arguments[0]!r} is not looked up: this run has no network")
-
-
-SUCCESS: Final = str(Status.SUCCESS)
-Facts = Mapping[str, Any]
-__all__ = ["SUCCESS", "Executor", "ExitStack", "Run", "settle_process"]

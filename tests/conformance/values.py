@@ -105,6 +105,18 @@ BY_NAME: Final = (
     (r"acknowledge|consent|confirm", "='Yes'"),
 )  # fmt: skip
 """The name in lower case -> a thing of the account, `='text'`, or `@arn:…` with things in braces."""
+ARNS: Final = (
+    "@arn:aws:s3:::{bucket}", "@arn:ec2:instance/{instance}", "@arn:ec2:security-group/{security_group}",
+    "@arn:ec2:subnet/{subnet}", "@arn:ec2:vpc/{vpc}", "@arn:ec2:volume/{volume}", "@arn:ec2:snapshot/{snapshot}",
+    "db_instance.DBInstanceArn", "db_cluster.DBClusterArn", "@arn:rds:snapshot:{db_snapshot}",
+    "@arn:rds:cluster-snapshot:{db_cluster_snapshot}", "function", "user.Arn", "role", "iam_policy", "kms_key.Arn",
+    "secret", "topic", "@arn:sqs:conformance", "@arn:cloudtrail:trail/{trail}", "@arn:dynamodb:table/{table}",
+    "load_balancer", "@arn:codebuild:project/{code_project}", "@arn:redshift:cluster:{redshift}",
+    "@arn:logs:log-group:{log_group}:*", "@arn:ecs:cluster/{ecs_cluster}", "task_definition", "certificate",
+    "@arn:autoscaling:autoScalingGroup:x:autoScalingGroupName/{auto_scaling_group}",
+    "@arn:cloudformation:stack/{stack}/x", "@arn:kinesis:stream/{stream}",
+)  # fmt: skip
+"""What a finding may be about."""
 FALLBACK: Final[Mapping[str, Json]] = {"Integer": 1, "Boolean": False, "StringMap": {}, "MapList": []}
 
 
@@ -126,6 +138,14 @@ def _value(parameter: Parameter, document: Document, account: Account) -> Json:
             continue
         return fitted
     return None
+
+
+def stored_value(name: str, document: Document, account: Account) -> Json:
+    """What Parameter Store holds under a name: a value for the parameter whose default it is."""
+    for parameter in document.parameters.values():
+        if f"ssm:{name}" in str(parameter.default).replace(" ", ""):
+            return _value(parameter, document, account)
+    return "conformance"
 
 
 def _candidates(parameter: Parameter, document: Document, account: Account) -> Iterator[Json]:
@@ -164,11 +184,15 @@ def _by_name(name: str, account: Account) -> Json:
     plain = re.sub(r"[^a-z0-9]", "", name.lower())
     for pattern, recipe in BY_NAME:
         if re.search(pattern, plain):
-            try:
-                return _cooked(recipe, account)
-            except (AwsRefused, AwsUnreachable):
-                return None
+            return _tried(recipe, account)
     return None
+
+
+def _tried(recipe: str, account: Account) -> Json:
+    try:
+        return _cooked(recipe, account)
+    except (AwsRefused, AwsUnreachable):
+        return None
 
 
 def _cooked(recipe: str, account: Account) -> Json:
@@ -194,6 +218,14 @@ def _fitted(parameter: Parameter, value: Json) -> Json:
     return value
 
 
+def _resource(pattern: str, account: Account) -> str:
+    """The id of something that is there and fits the pattern, else of something that is not."""
+    for recipe in ARNS:
+        if pattern and (found := _tried(recipe, account)) is not None and re.search(pattern, str(found)):
+            return str(found)
+    return example(pattern) or f"arn:aws:s3:::{account.bucket}"
+
+
 def _finding(document: Document, account: Account) -> Json:
     """A finding of Security Hub for what the document's parser looks for."""
     text = json.dumps([dict(step.inputs) for step in document.all_steps()])
@@ -202,7 +234,7 @@ def _finding(document: Document, account: Account) -> Json:
     controls = given.get("expected_control_id")
     control = str(controls[0] if isinstance(controls, list) and controls else "EC2.1")
     pattern = given.get("parse_id_pattern")
-    resource = (example(pattern) if isinstance(pattern, str) and pattern else None) or f"arn:aws:s3:::{account.bucket}"
+    resource = _resource(str(pattern or ""), account)
     standard = "aws-foundational-security-best-practices/v/1.0.0"
     if "cis-aws" in text:
         standard = "cis-aws-foundations-benchmark/v/1.2.0"
