@@ -9,7 +9,6 @@ from typing import Any
 
 import structlog
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError, SlackClientError
 from waitress import create_server
 
 from audit.events import Event
@@ -21,14 +20,18 @@ from bot.intake.sns import SnsDoor
 from bot.intake.sqs import SqsIntake
 from bot.metrics import Metrics
 from bot.service import Service
-from bot.slack.app import build_app, web_client
+from bot.slack.app import build_app
+from bot.slack.client import LISTENER_TIMEOUT_SECONDS, web_client
 from bot.slack.door import SlackDoor
 from bot.slack.http import SlackHttp
 from bot.slack.identity import People
-from bot.slack.notifier import CardPainter, Notifier
+from bot.slack.notifier import Notifier
 from bot.slack.outbox import Outbox
+from bot.slack.painter import CardPainter
 from bot.slack.socket import SocketRunner
 from bot.slack.store import SlackStore
+from bot.slack.whispers import Whispers
+from bot.slack.workspace import Workspace
 from bot.web import Doors, Handler, build_web
 from engine.dispatch.local import LocalDispatcher
 from infra.db import DatabaseUnavailable
@@ -224,24 +227,33 @@ def _slack(service: Service, serving: Serving) -> tuple[Handler | None, list[Par
     settings, stopping = service.settings, serving.stopping
     if settings.slack_mode == "off":
         return None, []
-    client = web_client(settings.slack_bot_token.get_secret_value(), settings.slack_api_url)
+    token, url = settings.slack_bot_token.get_secret_value(), settings.slack_api_url
+    client, quick = web_client(token, url), web_client(token, url, timeout=LISTENER_TIMEOUT_SECONDS)
     store = SlackStore()
-    door = _door(service, store, client)
+    door = _door(service, store, quick)
     count = service.metrics.slack_calls
     outbox = Outbox(
         service.db,
         store,
         client,
-        CardPainter(service.queries),
+        CardPainter(door),
         service.clock,
+        fallback=settings.channel,
         count=lambda method, outcome: count.labels(method, outcome).inc(),
     )
     notifier = Notifier(store, service.queries, service.clock, channel=settings.channel)
     relay = Relay(service.db, service.audit, name="slack", handle=notifier.handle, clock=service.clock)
-    parts = [threaded("notifier", relay.run, stopping), threaded("outbox", outbox.run, stopping, wake=outbox.wake)]
+    parts = [
+        threaded("notifier", relay.run, stopping),
+        threaded("outbox", outbox.run, stopping, wake=outbox.wake),
+        threaded("whispers", door.whispers.run, stopping),
+    ]
+    service.metrics.watch(
+        "slack_messages", "Messages that wait for Slack, by kind", "kind", partial(_depths, service, store)
+    )
     secret = settings.slack_signing_secret.get_secret_value()
     observe = service.metrics.ack_seconds
-    app = build_app(door, client, secret, lambda kind, seconds: observe.labels(kind).observe(seconds))
+    app = build_app(door, quick, secret, lambda kind, seconds: observe.labels(kind).observe(seconds))
     if settings.slack_mode == "http":
         http = SlackHttp(app, secret, service.clock, lambda reason: service.operations.refuse_request("slack", reason))
         return http.handle, parts
@@ -250,21 +262,22 @@ def _slack(service: Service, serving: Serving) -> tuple[Handler | None, list[Par
     return None, [*parts, threaded("socket", runner.run, stopping)]
 
 
+def _depths(service: Service, store: SlackStore) -> dict[str, float]:
+    with service.db.reading() as connection:
+        return {kind: float(count) for kind, count in store.depths(connection).items()}
+
+
 def _door(service: Service, store: SlackStore, client: WebClient) -> SlackDoor:
     settings = service.settings
-    team_id, url = settings.slack_team_id, ""
-    try:
-        found = client.auth_test()
-        team_id, url = team_id or str(found.get("team_id") or ""), str(found.get("url") or "")
-    except (SlackApiError, SlackClientError, OSError) as error:
-        log.warning("Slack does not say who we are yet; links are left out", error=str(error))
+    workspace = Workspace(client, service.clock, team_id=settings.slack_team_id, app_id=settings.slack_app_id)
+    workspace.learn()
     groups = {name for playbook in service.catalog.all for name in (*playbook.approvers, *playbook.may_run)}
     groups |= {name for members in settings.groups.values() for name in members}
     people = People(
         client,
         service.directory,
         service.clock,
-        team_id=team_id,
+        workspace=workspace,
         groups=[name for name in groups if name[:1] == "S" and name.isalnum() and name.isupper()],
     )
     return SlackDoor(
@@ -273,10 +286,9 @@ def _door(service: Service, store: SlackStore, client: WebClient) -> SlackDoor:
         service.operations,
         service.queries,
         people,
+        workspace,
+        Whispers(),
         service.clock,
-        team_id=team_id,
-        app_id=settings.slack_app_id,
-        workspace_url=url,
     )
 
 

@@ -25,6 +25,8 @@ class StepFacts:
     failure_message: str = ""
     inputs: Mapping[str, Json] = field(default_factory=dict)
     outputs: Mapping[str, Json] = field(default_factory=dict)
+    id: str = ""
+    """The step execution's; "" while it is ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,8 @@ class SuggestionFacts:
     why: str = ""
     started: tuple[str, ...] = ()
     """Executions that were started from it."""
+    alarm_now: str = ""
+    """The alarm's latest known state when it is not this one any more."""
 
 
 @dataclass(frozen=True, slots=True)

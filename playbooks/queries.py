@@ -213,14 +213,18 @@ class Queries:
         """One alarm that a person may answer. Raises NotFound."""
         with self._from.db.reading() as connection:
             record = self._from.alarms.get(connection, suggestion_id)
-        if record is None:
+            facts, now = self._alarm(connection, suggestion_id)
+        if record is None or facts is None:
             raise NotFound("This alarm is not known here.")
-        facts = _alarm_facts(record.alarm)
-        return SuggestionFacts(record.key, facts, record.playbooks, record.channel, record.why, record.executions)
+        return SuggestionFacts(record.key, facts, record.playbooks, record.channel, record.why, record.executions, now)
 
     def runs_of_alarm(self, tx: Transaction, alarm_id: str) -> Sequence[str]:
         """Executions that the latest red states of an alarm have started."""
         return [each for record in self._from.alarms.of_alarm(tx, alarm_id, limit=3) for each in record.executions]
+
+    def transitions_of_alarm(self, tx: Transaction, alarm_id: str) -> Sequence[str]:
+        """Keys of the latest state changes of an alarm, by which suggestions are known."""
+        return [record.key for record in self._from.alarms.of_alarm(tx, alarm_id, limit=3)]
 
     def timeline(self, execution_id: str) -> Sequence[TimelineEntry]:
         """The execution's story in order. Raises NotFound."""
@@ -280,4 +284,5 @@ def _told(blank: StepFacts, step: StepExecution) -> StepFacts:
         failure_message=step.failure_message,
         inputs=step.inputs,
         outputs=step.outputs,
+        id=step.id,
     )

@@ -1,8 +1,9 @@
 """The Bolt app: who may knock at all, what is done twice only once, and the listeners behind."""
 
 import hashlib
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -12,7 +13,9 @@ from slack_bolt.error import BoltUnhandledRequestError
 from slack_sdk import WebClient
 
 from bot.slack.approvals import ApprovalListeners
-from bot.slack.door import SlackDoor
+from bot.slack.blocks import form
+from bot.slack.commandline import typed
+from bot.slack.door import DATABASE_AWAY, SlackDoor, apology
 from bot.slack.executions import ExecutionListeners
 from bot.slack.home import HomeListeners
 from bot.slack.playbooks import PlaybookListeners
@@ -22,17 +25,21 @@ log = structlog.get_logger()
 
 REMEMBER: Final = timedelta(minutes=15)
 """Longer than Slack's five minutes of validity."""
+CHANGING: Final = frozenset({"run", "stop", "resume"})
+"""Verbs of the slash command that must not be repeated; the others only tell."""
+
+NOT_OURS: Final = "This app does not work for your workspace."
+SEEN_BEFORE: Final = "This request was seen before; nothing was done again."
+OUT_OF_DATE: Final = "This button is out of date, so nothing was done. `/playbook status` shows what runs now."
 
 Observe = Callable[[str, float], None]
 
 
-def web_client(token: str, api_url: str) -> WebClient:
-    """A client without the SDK's own retries: a post that got no answer must not be sent blindly again."""
-    return WebClient(token=token, base_url=api_url, timeout=10, retry_handlers=[])
-
-
 def build_app(door: SlackDoor, client: WebClient, signing_secret: str, observe: Observe) -> App:
-    """The app. Listeners run before the answer leaves, so that what was acknowledged is committed."""
+    """The app. Listeners run before the answer leaves, so that what was acknowledged is committed.
+
+    `client` is for calls before an acknowledgement: give it a short timeout.
+    """
     app = App(
         client=client,
         signing_secret=signing_secret,
@@ -59,39 +66,20 @@ class _Gate:
     def pass_through(self, body: dict[str, Any], req: BoltRequest, next: Callable[[], Any]) -> Any:  # noqa: A002 - Bolt's name
         """Let a request in, or answer it here."""
         began = time.monotonic()
-        foreign = self._foreign(body)
-        if foreign:
-            self._refuse(foreign, body)
-            return BoltResponse(status=200, body="This app does not work for your workspace.")
         try:
+            foreign = self._door.workspace.foreign(body)
+            if foreign:
+                self._door.refuse(foreign, body)
+                return self._answer(body, NOT_OURS)
             if not self._is_new(body, req):
-                return BoltResponse(status=200, body="")
+                log.info("request seen before", kind=kind_of(body))
+                return self._answer(body, SEEN_BEFORE)
             return next()
         except DatabaseUnavailable:
             log.exception("database unavailable")
-            return BoltResponse(status=503, body="try again")
+            return self._answer(body, DATABASE_AWAY, status=503)
         finally:
-            self._observe(_kind(body), time.monotonic() - began)
-
-    def _foreign(self, body: dict[str, Any]) -> str:
-        """Why a request is not ours, or ""."""
-        app_id = str(body.get("api_app_id") or "")
-        if self._door.app_id and app_id and app_id != self._door.app_id:
-            return f"request for another app: {app_id}"
-        team = body.get("team")
-        team_id = str(body.get("team_id") or (team.get("id") if isinstance(team, dict) else "") or "")
-        if self._door.team_id and team_id and team_id != self._door.team_id:
-            return f"request of another workspace: {team_id}"
-        return ""
-
-    def _refuse(self, reason: str, body: dict[str, Any]) -> None:
-        log.warning("request refused", reason=reason)
-        user = body.get("user")
-        sender = str(body.get("user_id") or (user.get("id") if isinstance(user, dict) else "") or "")
-        try:
-            self._door.operations.refuse_request("slack", reason, sender=sender)
-        except DatabaseUnavailable as error:
-            log.warning("refusal not audited", error=str(error))
+            self._observe(kind_of(body), time.monotonic() - began)
 
     def _is_new(self, body: dict[str, Any], req: BoltRequest) -> bool:
         """Whether this very request was seen before: Slack's retry, or somebody's replay."""
@@ -101,31 +89,58 @@ class _Gate:
         with self._door.db.transaction() as tx:
             return self._door.store.is_new_request(tx, key, self._door.clock(), REMEMBER)
 
+    def _answer(self, body: Mapping[str, Any], text: str, *, status: int = 500) -> BoltResponse:
+        """Say a sentence to whoever waits for one, in the way their kind of request allows; `status` for events."""
+        match kind_of(body):
+            case "command":
+                return _json({"response_type": "ephemeral", "text": text})
+            case "block_actions":
+                self._door.whisper(body, text)
+                return BoltResponse(status=200, body="")
+            case "view_submission":
+                return _json({"response_action": "update", "view": form.notice("Not done", text)})
+        return BoltResponse(status=200 if text in (NOT_OURS, SEEN_BEFORE) else status, body=text)
+
     def failed(self, error: Exception, body: dict[str, Any]) -> BoltResponse:
         """Nobody listens to it, or a listener broke: a sentence, never a traceback."""
         if isinstance(error, BoltUnhandledRequestError):
-            log.info("request without a listener", kind=_kind(body))
+            log.info("request without a listener", kind=kind_of(body))
+            if kind_of(body) == "block_actions":
+                return self._answer(body, OUT_OF_DATE)
             return BoltResponse(status=200, body="")
-        log.error("request failed", kind=_kind(body), error=str(error), exc_info=error)
-        return BoltResponse(status=500, body="Something went wrong; nothing was done.")
+        if isinstance(error, DatabaseUnavailable):
+            log.error("database unavailable", exc_info=error)
+            return self._answer(body, DATABASE_AWAY, status=503)
+        return self._answer(body, apology(error))
 
 
-def _kind(body: dict[str, Any]) -> str:
+def _json(answer: Mapping[str, Any]) -> BoltResponse:
+    headers: dict[str, str | Sequence[str]] = {"content-type": "application/json;charset=utf-8"}
+    return BoltResponse(status=200, body=json.dumps(answer), headers=headers)
+
+
+def kind_of(body: Mapping[str, Any]) -> str:
+    """What sort of request it is, for metrics, the log and the way of answering."""
     if body.get("command"):
         return "command"
-    event = body.get("event")
-    if isinstance(event, dict):
+    if isinstance(body.get("event"), Mapping):
         return "event"
-    return str(body.get("type") or "other")
+    kind = str(body.get("type") or "")
+    return kind if kind in ("block_actions", "view_submission", "view_closed", "url_verification") else "other"
 
 
-def _request_key(body: dict[str, Any], req: BoltRequest) -> str:
-    trigger, event = body.get("trigger_id"), body.get("event_id")
-    if body.get("type") == "block_actions" and body.get("actions"):
-        action = body["actions"][0]
-        trigger = f"{trigger}|{action.get('action_ts')}|{action.get('action_id')}|{(body.get('user') or {}).get('id')}"
-    if body.get("type") == "view_submission":
-        return ""
-    signature = (req.headers.get("x-slack-signature") or [""])[0]
-    known = str(trigger or event or signature or "")
+def _request_key(body: Mapping[str, Any], req: BoltRequest) -> str:
+    """What tells one request from its repetition; "" for those that may be repeated without harm.
+
+    Events only repaint and ask anew, forms carry the id of their view.
+    """
+    known = ""
+    if body.get("command") and typed(str(body.get("text") or "")).verb in CHANGING:
+        signature = (req.headers.get("x-slack-signature") or [""])[0]
+        known = str(body.get("trigger_id") or signature)
+    elif body.get("type") == "block_actions" and isinstance(body.get("actions"), list):
+        first = body["actions"][0] if body["actions"] and isinstance(body["actions"][0], Mapping) else {}
+        user = body.get("user")
+        parts = [body.get("trigger_id"), first.get("action_ts"), first.get("action_id"), first.get("value")]
+        known = "|".join(str(part) for part in [*parts, user.get("id") if isinstance(user, Mapping) else ""])
     return hashlib.sha256(known.encode("utf-8", "replace")).hexdigest() if known else ""

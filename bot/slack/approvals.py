@@ -1,16 +1,15 @@
 """Listeners of the answers: Approve, Reject and the reason for it."""
 
-import json
+import html
 from typing import Any, Literal
 
 import structlog
 from slack_bolt import Ack, App
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.slack.blocks import card, form
 from bot.slack.blocks import text as t
-from bot.slack.door import SlackDoor
+from bot.slack.door import SlackDoor, pressed
 
 log = structlog.get_logger()
 
@@ -27,43 +26,37 @@ class ApprovalListeners:
         app.action(card.REJECT)(self.rejecting)
         app.view(form.REJECT)(self.rejected)
 
-    def approved(self, ack: Ack, body: dict[str, Any], respond: Any) -> None:
+    def approved(self, ack: Ack, body: dict[str, Any]) -> None:
         """*Approve* was pressed."""
-        text = self._decide(body, str(body["actions"][0].get("value") or ""), "Approve", "")
+        self._door.whisper(body, self._decide(body, pressed(body), "Approve", ""))
         ack()
-        if text:
-            respond(text=text, response_type="ephemeral", replace_original=False)
 
-    def rejecting(self, ack: Ack, body: dict[str, Any], client: WebClient, respond: Any) -> None:
+    def rejecting(self, ack: Ack, body: dict[str, Any], client: WebClient) -> None:
         """*Reject* was pressed: ask why; where no form can be opened, it counts at once."""
-        request_id = str(body["actions"][0].get("value") or "")
+        request_id = pressed(body)
 
         def ask() -> str | None:
             self._door.identity(body)
             request = self._door.queries.approval(request_id)
-            try:
-                client.views_open(
-                    trigger_id=str(body.get("trigger_id") or ""),
-                    view=form.reject_form(request_id, t.cut(request.message or request.title, 2000)),
-                )
-            except (SlackApiError, SlackClientError, OSError) as error:
-                log.warning("form not opened, the rejection counts at once", error=str(error))
-                return self._decide(body, request_id, "Reject", "")
-            return None
+            if request.status == "Waiting":
+                view = form.reject_form(request_id, request.message or request.title)
+                if self._door.opened(client, body, view):
+                    return None
+                log.warning("the rejection counts at once", request_id=request_id)
+            return self._decide(body, request_id, "Reject", "")
 
-        text = self._door.attempt(ask)
+        self._door.whisper(body, self._door.attempt(ask))
         ack()
-        if text:
-            respond(text=text, response_type="ephemeral", replace_original=False)
 
     def rejected(self, ack: Ack, body: dict[str, Any], view: dict[str, Any]) -> None:
         """The reason came back."""
-        request_id = str(json.loads(view.get("private_metadata") or "{}").get("request_id") or "")
+        request_id = form.metadata(view).get("request_id", "")
         values = (view.get("state") or {}).get("values") or {}
         comment = str(((values.get("reason") or {}).get("value") or {}).get("value") or "")
         text = self._decide(body, request_id, "Reject", comment)
         if text:
-            ack(response_action="errors", errors={"reason": t.cut(text, 1900)})
+            # Errors beside a field are plain text, where entities would be read as they stand.
+            ack(response_action="errors", errors={"reason": t.cut(html.unescape(text), 1900)})
         else:
             ack()
 

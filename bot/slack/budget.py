@@ -1,12 +1,28 @@
-"""How fast Slack may be written to: a bucket per method, one per channel for posts, and pauses Slack asks for. Pure."""
+"""How fast Slack may be written to: buckets per method and per channel, and pauses Slack asks for. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Final
+
+POST: Final = "chat.postMessage"
+EDIT: Final = "chat.update"
+HOME: Final = "views.publish"
+
+RATES: Final[Mapping[str, tuple[float, float]]] = {
+    POST: (4.0, 20.0),
+    EDIT: (38 / 60, 12.0),
+    HOME: (80 / 60, 20.0),
+}
+"""method -> (calls per second, burst) of the whole workspace: burst and a minute's refill stay within Slack's tier."""
+CHANNEL_RATES: Final[Mapping[str, tuple[float, float]]] = {POST: (1.0, 4.0)}
+"""The same for one channel."""
+UNKNOWN_RATE: Final = (1 / 4, 5.0)
 
 
 @dataclass(slots=True)
 class _Bucket:
-    """Tokens that refill with time."""
+    """Tokens that refill with time. A clock that is set back costs waiting, never tokens."""
 
     per_second: float
     burst: float
@@ -15,18 +31,10 @@ class _Bucket:
 
     def ready_at(self, now: datetime) -> datetime:
         """When one token is there."""
-        self.tokens = min(self.burst, self.tokens + (now - self.at).total_seconds() * self.per_second)
+        since = max((now - self.at).total_seconds(), 0.0)
+        self.tokens = min(self.burst, self.tokens + since * self.per_second)
         self.at = now
         return now if self.tokens >= 1 else now + timedelta(seconds=(1 - self.tokens) / self.per_second)
-
-
-RATES: dict[str, tuple[float, float]] = {
-    "chat.postMessage": (1.0, 4.0),
-    "chat.update": (50 / 60, 12.0),
-    "views.publish": (100 / 60, 10.0),
-}
-"""method -> (calls per second, burst); posts count per channel, the rest per workspace (Slack's tiers)."""
-PER_CHANNEL = frozenset({"chat.postMessage"})
 
 
 @dataclass
@@ -38,22 +46,27 @@ class Budget:
 
     def ready_at(self, method: str, channel: str, now: datetime) -> datetime:
         """The moment from which a call is within the budget; `now` when it is already."""
-        return max(self._bucket(method, channel, now).ready_at(now), self._paused.get(method, now))
+        moments = [bucket.ready_at(now) for bucket in self._of(method, channel, now)]
+        return max(now, self._paused.get(method, now), *moments)
 
     def spend(self, method: str, channel: str, now: datetime) -> None:
         """A call was made."""
-        bucket = self._bucket(method, channel, now)
-        bucket.ready_at(now)
-        bucket.tokens -= 1
+        for bucket in self._of(method, channel, now):
+            bucket.ready_at(now)
+            bucket.tokens -= 1
 
     def pause(self, method: str, until: datetime) -> None:
         """Slack said Retry-After."""
-        self._paused[method] = until
+        self._paused[method] = max(until, self._paused.get(method, until))
 
-    def _bucket(self, method: str, channel: str, now: datetime) -> _Bucket:
-        key = (method, channel if method in PER_CHANNEL else "")
+    def _of(self, method: str, channel: str, now: datetime) -> list[_Bucket]:
+        found = [self._bucket((method, ""), RATES.get(method, UNKNOWN_RATE), now)]
+        if method in CHANNEL_RATES:
+            found.append(self._bucket((method, channel), CHANNEL_RATES[method], now))
+        return found
+
+    def _bucket(self, key: tuple[str, str], rate: tuple[float, float], now: datetime) -> _Bucket:
         bucket = self._buckets.get(key)
         if bucket is None:
-            rate, burst = RATES.get(method, (1.0, 5.0))
-            bucket = self._buckets[key] = _Bucket(rate, burst, burst, now)
+            bucket = self._buckets[key] = _Bucket(rate[0], rate[1], rate[1], now)
         return bucket

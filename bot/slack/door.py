@@ -3,12 +3,17 @@
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import structlog
+from slack_sdk import WebClient
 
+from bot.slack.blocks import text as t
+from bot.slack.client import NO_ANSWER
 from bot.slack.identity import People, Stranger
 from bot.slack.store import SlackStore
+from bot.slack.whispers import Whispers
+from bot.slack.workspace import Workspace
 from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable
 from playbooks.operations import Operations, Refused
@@ -16,6 +21,10 @@ from playbooks.people import Identity
 from playbooks.queries import NotFound, Queries
 
 log = structlog.get_logger()
+
+DATABASE_AWAY: Final = (
+    "My database does not answer, so I cannot say that this counted. Please try again in a moment: it counts once."
+)
 
 
 @dataclass(frozen=True)
@@ -27,18 +36,29 @@ class SlackDoor:
     operations: Operations
     queries: Queries
     people: People
+    workspace: Workspace
+    whispers: Whispers
     clock: Clock
     command: str = "/playbook"
-    team_id: str = ""
-    app_id: str = ""
-    workspace_url: str = ""
 
     def identity(self, body: Mapping[str, Any]) -> Identity:
-        """Who acts, by what the payload says and Slack confirms. Raises Stranger."""
+        """Who acts, by what the payload says and Slack confirms. Raises Stranger; that is audited."""
         user = body.get("user")
-        if isinstance(user, Mapping):
-            return self.people.identify(str(user.get("id") or ""), team_id=str(user.get("team_id") or ""))
-        return self.people.identify(str(body.get("user_id") or ""))
+        try:
+            if isinstance(user, Mapping):
+                return self.people.identify(str(user.get("id") or ""), team_id=str(user.get("team_id") or ""))
+            return self.people.identify(str(body.get("user_id") or ""))
+        except Stranger as stranger:
+            self.refuse(str(stranger), body)
+            raise
+
+    def refuse(self, reason: str, body: Mapping[str, Any]) -> None:
+        """Audit a request of somebody who may not even ask."""
+        log.warning("request refused", reason=reason)
+        try:
+            self.operations.refuse_request("slack", reason, sender=sender_of(body))
+        except DatabaseUnavailable as error:
+            log.warning("refusal not audited", error=str(error))
 
     def links(self, execution_ids: list[str]) -> dict[str, str]:
         """Addresses of the cards of executions."""
@@ -48,18 +68,51 @@ class SlackDoor:
 
     def link(self, channel: str, ts: str) -> str:
         """The address of a message; "" where the workspace's own is not known."""
-        return f"{self.workspace_url}archives/{channel}/p{ts.replace('.', '')}" if self.workspace_url else ""
+        url = self.workspace.url
+        return f"{url}archives/{channel}/p{ts.replace('.', '')}" if url else ""
+
+    def whisper(self, body: Mapping[str, Any], text: str | None) -> None:
+        """Answer a click privately, behind its acknowledgement."""
+        if text and not self.whispers.say(body.get("response_url"), text):
+            log.warning("click answered by nothing but the log", text=text, sender=sender_of(body))
+
+    def opened(self, client: WebClient, body: Mapping[str, Any], view: Mapping[str, Any]) -> bool:
+        """Open a form; False when Slack does not (its trigger lives for three seconds)."""
+        try:
+            client.views_open(trigger_id=str(body.get("trigger_id") or ""), view=dict(view))
+        except NO_ANSWER as error:
+            log.warning("form not opened", error=str(error))
+            return False
+        return True
 
     def attempt(self, what: Callable[[], str | None]) -> str | None:
-        """Do it; known refusals become their sentence, anything else an apology with an id that is logged."""
+        """Do it; returns what to say in marked-up text. Known refusals become their sentence, the rest an apology."""
         try:
             return what()
         except (Refused, NotFound, Stranger) as error:
-            return str(error)
+            return t.escape(error)
         except DatabaseUnavailable:
             log.exception("database unavailable")
-            return "My database does not answer. Nothing was done; please try again in a moment."
-        except Exception:  # a person gets a sentence, the log the rest
-            reference = uuid.uuid4().hex[:8]
-            log.exception("listener failed", reference=reference)
-            return f"Something went wrong on my side. Nothing was done that is not on a card. Reference `{reference}`."
+            return DATABASE_AWAY
+        except Exception as error:  # noqa: BLE001 - a person gets a sentence, the log the rest
+            return apology(error)
+
+
+def apology(error: Exception) -> str:
+    """What a person hears of a defect; the log gets the rest."""
+    reference = uuid.uuid4().hex[:8]
+    log.error("listener failed", reference=reference, exc_info=error)
+    return f"Something went wrong on my side. Nothing was done that is not on a card. Reference `{reference}`."
+
+
+def sender_of(body: Mapping[str, Any]) -> str:
+    """The user id a request names."""
+    user = body.get("user")
+    return str(body.get("user_id") or (user.get("id") if isinstance(user, Mapping) else "") or "")
+
+
+def pressed(body: Mapping[str, Any]) -> str:
+    """The value of the button that was pressed; "" where the payload has none."""
+    actions = body.get("actions")
+    first = actions[0] if isinstance(actions, list) and actions else None
+    return str(first.get("value") or "") if isinstance(first, Mapping) else ""

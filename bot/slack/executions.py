@@ -5,7 +5,7 @@ from typing import Any
 from slack_bolt import Ack, App
 
 from bot.slack.blocks import card
-from bot.slack.door import SlackDoor
+from bot.slack.door import SlackDoor, pressed
 
 
 class ExecutionListeners:
@@ -19,21 +19,21 @@ class ExecutionListeners:
         app.action(card.STOP)(self.stop)
         app.action(card.RESUME)(self.resume)
 
-    def stop(self, ack: Ack, body: dict[str, Any], respond: Any) -> None:
+    def stop(self, ack: Ack, body: dict[str, Any]) -> None:
         """*Stop* was pressed."""
-        self._do(self._door.operations.stop, ack, body, respond)
 
-    def resume(self, ack: Ack, body: dict[str, Any], respond: Any) -> None:
-        """*Resume* was pressed."""
-        self._do(self._door.operations.resume, ack, body, respond)
+        def stop() -> None:
+            self._door.operations.stop(pressed(body), self._door.identity(body))
 
-    def _do(self, verb: Any, ack: Ack, body: dict[str, Any], respond: Any) -> None:
-        execution_id = str(body["actions"][0].get("value") or "")
-
-        def control() -> None:
-            verb(execution_id, self._door.identity(body))
-
-        text = self._door.attempt(control)
+        self._door.whisper(body, self._door.attempt(stop))
         ack()
-        if text:
-            respond(text=text, response_type="ephemeral", replace_original=False)
+
+    def resume(self, ack: Ack, body: dict[str, Any]) -> None:
+        """*Resume* was pressed: it ends the pause that the card showed, not a later one."""
+        execution_id, _, step_id = pressed(body).partition("|")
+
+        def resume() -> None:
+            self._door.operations.resume(execution_id, self._door.identity(body), step_id=step_id)
+
+        self._door.whisper(body, self._door.attempt(resume))
+        ack()

@@ -4,19 +4,16 @@ from typing import Any
 
 import structlog
 from slack_bolt import Ack, App
-from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.slack.blocks import answers
-from bot.slack.blocks import home as home_blocks
 from bot.slack.door import SlackDoor
-from bot.slack.identity import Stranger
+from bot.slack.store import BELOW, DECISIONS, HOME, TEXT
 
 log = structlog.get_logger()
 
 
 class HomeListeners:
-    """Nothing here decides anything."""
+    """Nothing here decides anything; what is to be shown goes through the outbox."""
 
     def __init__(self, door: SlackDoor) -> None:
         self._door = door
@@ -29,41 +26,39 @@ class HomeListeners:
             app.event(name)(self.changed)
         app.event("message")(self.ignored)
 
-    def opened(self, ack: Ack, event: dict[str, Any], client: WebClient) -> None:
-        """Publish the App Home of whoever opened it."""
+    def opened(self, ack: Ack, event: dict[str, Any]) -> None:
+        """Have the App Home of whoever opened it published."""
+        user, door = str(event.get("user") or ""), self._door
+        if user and event.get("tab", "home") == "home":
+            with door.db.transaction() as tx:
+                door.store.want(
+                    tx, f"home:{user}", kind=HOME, subject=user, channel=user, now=door.clock(), lane=DECISIONS
+                )
         ack()
-        user = str(event.get("user") or "")
-        try:
-            by = self._door.people.identify(user)
-        except Stranger as stranger:
-            log.info("home not shown", user=user, reason=str(stranger))
-            return
-        queries = self._door.queries
-        approvals, executions = queries.open_approvals(), queries.executions(limit=8)
-        links = self._door.links([*(each.execution_id for each in approvals), *(each.id for each in executions)])
-        view = home_blocks.home(approvals, executions, queries.playbooks(by), links)
-        try:
-            client.views_publish(user_id=user, view=view)
-        except (SlackApiError, SlackClientError, OSError) as error:
-            log.warning("home not published", error=str(error))
 
-    def mentioned(self, ack: Ack, event: dict[str, Any], client: WebClient) -> None:
-        """A mention gets the help, in its thread: slash commands do not work there."""
+    def mentioned(self, ack: Ack, event: dict[str, Any]) -> None:
+        """A mention gets the help, in its thread: slash commands do not work there. Told twice, it is answered once."""
+        channel, ts, door = str(event.get("channel") or ""), str(event.get("ts") or ""), self._door
+        if channel and ts and not event.get("bot_id"):
+            with door.db.transaction() as tx:
+                door.store.want(
+                    tx,
+                    f"mention:{channel}:{ts}",
+                    kind=TEXT,
+                    subject="",
+                    channel=channel,
+                    now=door.clock(),
+                    lane=DECISIONS,
+                    thread_key=f"{BELOW}{event.get('thread_ts') or ts}",
+                    text=answers.help_text(door.command),
+                )
         ack()
-        try:
-            client.chat_postMessage(
-                channel=str(event["channel"]),
-                thread_ts=str(event.get("thread_ts") or event["ts"]),
-                text=answers.help_text(self._door.command),
-            )
-        except (SlackApiError, SlackClientError, OSError) as error:
-            log.warning("mention not answered", error=str(error))
 
     def changed(self, ack: Ack, event: dict[str, Any]) -> None:
         """A person or a group has changed: ask anew."""
-        ack()
         user = event.get("user")
         self._door.people.forget(str(user.get("id") or "") if isinstance(user, dict) else "")
+        ack()
 
     def ignored(self, ack: Ack) -> None:
         """Messages are not commands."""

@@ -1,27 +1,34 @@
 """Who a Slack user is: asked of Slack, remembered for a minute, denied where Slack cannot be asked."""
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
-from urllib.error import URLError
 
 import structlog
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackApiError
 
+from bot.slack.client import LOCKED_OUT, NO_ANSWER, code_of, is_unsure, retry_after
+from bot.slack.workspace import Workspace
 from infra.clock import Clock
 from playbooks.people import Directory, Identity
 
 log = structlog.get_logger()
 
 FRESH: Final = timedelta(seconds=60)
-NO_ANSWER = (SlackClientError, URLError, OSError, TimeoutError)
+
+OUTSIDER: Final = "You belong to another workspace, so you cannot do this here."
+NOT_NOW: Final = "Slack does not tell me who you are right now, so nothing was done. Please try again in a moment."
 
 
 class Stranger(Exception):
     """The user may do nothing here; the message is a sentence for them."""
+
+
+class _Unknown(Exception):
+    """Slack did not answer: nothing to remember."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +42,34 @@ class People:
     """Resolves Slack users. `groups` are the ids of user groups that any list names; only those are asked for."""
 
     def __init__(
-        self, client: WebClient, directory: Directory, clock: Clock, *, team_id: str, groups: Collection[str] = ()
+        self,
+        client: WebClient,
+        directory: Directory,
+        clock: Clock,
+        *,
+        workspace: Workspace,
+        groups: Collection[str] = (),
     ) -> None:
         self._client, self._directory, self._clock = client, directory, clock
-        self._team_id, self._groups = team_id, frozenset(groups)
+        self._workspace, self._groups = workspace, frozenset(groups)
         self._users: dict[str, _Known] = {}
         self._members: dict[str, tuple[datetime, frozenset[str]]] = {}
+        self._changes = 0
         self._lock = threading.Lock()
+        self._asking: dict[str, threading.Lock] = {}
 
-    def identify(self, user_id: str, *, team_id: str = "") -> Identity:
+    def identify(self, user_id: str, *, team_id: str = "", enterprise_id: str = "") -> Identity:
         """The person behind a user id. Raises Stranger with a sentence.
 
-        `team_id` is the team the payload says the user is of; a foreign one is refused.
+        `team_id` and `enterprise_id` are those the payload says the user is of; foreign ones are refused.
         """
-        if team_id and self._team_id and team_id != self._team_id:
-            raise Stranger("You belong to another workspace, so you cannot do this here.")
-        now = self._clock()
-        known = self._users.get(user_id)
-        if known is None or now - known.at > FRESH:
-            known = self._asked(user_id, now)
-            with self._lock:
-                self._users[user_id] = known
+        if not user_id:
+            raise Stranger("This request does not say who you are, so nothing was done.")
+        if not self._workspace.team_id:
+            raise Stranger(NOT_NOW)
+        if team_id and not self._workspace.is_ours(team_id, enterprise_id) and not self._workspace.enterprise_id:
+            raise Stranger(OUTSIDER)
+        known = self._known(user_id) or self._asked_once(user_id)
         if known.identity is None:
             raise Stranger(known.why)
         return known.identity
@@ -63,49 +77,88 @@ class People:
     def forget(self, user_id: str = "") -> None:
         """Ask anew next time: a person or a group has changed."""
         with self._lock:
+            self._changes += 1
             if user_id:
                 self._users.pop(user_id, None)
             else:
                 self._users.clear()
-            self._members.clear()
+                self._members.clear()
+
+    def _known(self, user_id: str) -> _Known | None:
+        known = self._users.get(user_id)
+        return known if known is not None and timedelta(0) <= self._clock() - known.at <= FRESH else None
+
+    def _asked_once(self, user_id: str) -> _Known:
+        """Many clicks of one person ask Slack once."""
+        with self._lock:
+            asking = self._asking.setdefault(user_id, threading.Lock())
+            changes = self._changes
+        with asking:
+            known = self._known(user_id)
+            if known is not None:
+                return known
+            try:
+                known = self._asked(user_id, self._clock())
+            except _Unknown:
+                return _Known(self._clock(), None, NOT_NOW)
+            with self._lock:
+                # What was said to have changed while it was asked for is not remembered.
+                if changes == self._changes:
+                    self._users[user_id] = known
+            return known
 
     def _asked(self, user_id: str, now: datetime) -> _Known:
         try:
             user = self._client.users_info(user=user_id)["user"]
         except SlackApiError as error:
-            log.warning("user not found", user=user_id, error=str(error.response.get("error")))
+            log.warning("user not found", user=user_id, error=code_of(error))
+            if _is_passing(error):
+                raise _Unknown from error
             return _Known(now, None, "I cannot find out who you are, so nothing was done.")
         except NO_ANSWER as error:
             log.warning("Slack cannot be asked who a user is", user=user_id, error=str(error))
-            return _Known(now - FRESH, None, "Slack does not tell me who you are right now, so nothing was done.")
+            raise _Unknown from error
         return self._judged(user_id, user, now)
 
-    def _judged(self, user_id: str, user: Any, now: datetime) -> _Known:
+    def _judged(self, user_id: str, user: Mapping[str, Any], now: datetime) -> _Known:
         if user.get("deleted"):
             return _Known(now, None, "Your account is deactivated, so nothing was done.")
-        if user.get("is_bot") or user_id == "USLACKBOT":
+        if user.get("is_bot") or user.get("is_workflow_bot") or user_id == "USLACKBOT":
             return _Known(now, None, "Bots may not do this.")
-        team = str(user.get("team_id") or self._team_id)
-        if self._team_id and team != self._team_id and not user.get("enterprise_user"):
-            return _Known(now, None, "You belong to another workspace, so you cannot do this here.")
-        is_guest = bool(user.get("is_restricted") or user.get("is_ultra_restricted") or user.get("is_stranger"))
+        team = str(user.get("team_id") or self._workspace.team_id)
+        enterprise = str((user.get("enterprise_user") or {}).get("enterprise_id") or "")
+        if user.get("is_stranger") or not self._workspace.is_ours(team, enterprise):
+            return _Known(now, None, OUTSIDER)
+        is_guest = bool(user.get("is_restricted") or user.get("is_ultra_restricted"))
         profile = user.get("profile") or {}
         name = str(profile.get("real_name") or user.get("real_name") or user.get("name") or "")
         groups = [group for group in sorted(self._groups) if user_id in self._group(group, now)]
         identity = self._directory.slack(
-            self._team_id or team, user_id, name=name, groups=groups, is_full_member=not is_guest
+            self._workspace.team_id, user_id, name=name, groups=groups, is_full_member=not is_guest
         )
         return _Known(now, identity)
 
     def _group(self, group: str, now: datetime) -> frozenset[str]:
+        """Its members. Raises _Unknown: who is in it must not be guessed, and must not be remembered as nobody."""
         known = self._members.get(group)
-        if known is not None and now - known[0] <= FRESH:
+        if known is not None and timedelta(0) <= now - known[0] <= FRESH:
             return known[1]
         try:
             users = frozenset(str(user) for user in self._client.usergroups_users_list(usergroup=group)["users"])
-        except (SlackApiError, *NO_ANSWER) as error:
-            log.warning("user group cannot be read, nobody is taken for a member", group=group, error=str(error))
+        except SlackApiError as error:
+            log.warning("user group cannot be read, nobody is taken for a member", group=group, error=code_of(error))
+            if _is_passing(error):
+                raise _Unknown from error
             users = frozenset()
+        except NO_ANSWER as error:
+            log.warning("user group cannot be read", group=group, error=str(error))
+            raise _Unknown from error
         with self._lock:
             self._members[group] = (now, users)
         return users
+
+
+def _is_passing(error: SlackApiError) -> bool:
+    """Whether Slack may answer differently in a moment."""
+    is_locked_out = code_of(error) in LOCKED_OUT and code_of(error) != "missing_scope"
+    return is_unsure(error) or is_locked_out or retry_after(error) is not None

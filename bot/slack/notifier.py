@@ -9,12 +9,22 @@ from typing import Any, Final
 
 from audit.trail import Entry
 from bot.slack.blocks import alarm as alarm_blocks
-from bot.slack.blocks import card as card_blocks
 from bot.slack.blocks import text as t
-from bot.slack.store import CARD, DECISIONS, DETAILS, FAILURES, PROGRESS, SUGGESTION, TEXT, SlackMessage, SlackStore
+from bot.slack.store import (
+    CARD,
+    DECISIONS,
+    DETAILS,
+    FAILURES,
+    HELD,
+    PROGRESS,
+    QUESTION,
+    SUGGESTION,
+    TEXT,
+    SlackStore,
+)
 from infra.clock import Clock
 from infra.db import Transaction
-from playbooks.queries import NotFound, Queries
+from playbooks.queries import Queries
 from playbooks.story import sentence
 
 LANES: Final[Mapping[str, int]] = {
@@ -60,41 +70,67 @@ class Notifier:
             self._detail(tx, entry)
 
     def _repaint(self, tx: Transaction, entry: Entry) -> None:
-        event = entry.event
-        key = card_key(event.subject)
+        event, now = entry.event, self._clock()
+        key, lane = card_key(event.subject), LANES[event.name]
         if event.name == "execution.started":
-            if event.data.get("parent"):
-                return
-            channel = str(event.data.get("channel") or self._channel)
-            if not channel:
-                return
-            self._store.want(
-                tx, key, kind=CARD, subject=event.subject, channel=channel, now=self._clock(), lane=DECISIONS
-            )
-            alarm_key = str(event.data.get("alarm_key") or "")
-            if alarm_key and self._store.exists(tx, f"suggestion:{alarm_key}"):
-                self._want_suggestion(tx, alarm_key, channel)
-        elif self._store.exists(tx, key):
-            lane = LANES[event.name]
-            self._store.want(tx, key, kind=CARD, subject=event.subject, channel="", now=self._clock(), lane=lane)
+            self._first_card(tx, entry)
+            return
+        state = self._store.state(tx, key)
+        if not state:
+            return
+        if event.name == "approval.asked":
+            self._store.release(tx, key)
+            self._call_for_an_answer(tx, entry)
+        self._store.want(tx, key, kind=CARD, subject=event.subject, channel="", now=now, lane=lane)
+
+    def _first_card(self, tx: Transaction, entry: Entry) -> None:
+        event, now, key = entry.event, self._clock(), card_key(entry.event.subject)
+        parent = str(event.data.get("parent") or "")
+        if parent:
+            # A child works behind its parent's card, and shows itself only when it asks people.
+            channel = self._store.channel_of(tx, card_key(parent)) or self._channel
+            if channel:
+                self._store.hold(tx, key, subject=event.subject, channel=channel, now=now)
+            return
+        channel = str(event.data.get("channel") or self._channel)
+        if not channel:
+            return
+        self._store.want(tx, key, kind=CARD, subject=event.subject, channel=channel, now=now, lane=DECISIONS)
+        alarm_key = str(event.data.get("alarm_key") or "")
+        if alarm_key and self._store.state(tx, f"suggestion:{alarm_key}"):
+            self._want_suggestion(tx, alarm_key, channel)
+
+    def _call_for_an_answer(self, tx: Transaction, entry: Entry) -> None:
+        """Below the card, once per question: who may answer is notified there, as an edit notifies nobody."""
+        event, key = entry.event, card_key(entry.event.subject)
+        request_id = str(event.data.get("request_id") or "")
+        self._store.want(
+            tx,
+            f"question:{request_id}",
+            kind=QUESTION,
+            subject=request_id,
+            channel=self._store.channel_of(tx, key),
+            now=self._clock(),
+            lane=DECISIONS,
+            thread_key=key,
+        )
 
     def _detail(self, tx: Transaction, entry: Entry) -> None:
         event, key = entry.event, card_key(entry.event.subject)
-        if not self._store.exists(tx, key) or not _is_worth_telling(entry):
+        if self._store.state(tx, key) in ("", HELD) or not _is_worth_telling(entry):
             return
-        text = f"{t.who(event.actor)}: {t.escape(sentence(event))}" if event.actor.kind == "person" else ""
-        text = text or t.escape(sentence(event))
-        place = self._store.channel_of(tx, key)
+        told = t.line(sentence(event), 1500)
+        text = f"{t.who(event.actor)}: {told}" if event.actor.kind == "person" else told
         self._store.want(
             tx,
             f"detail:{entry.seq}",
             kind=TEXT,
             subject=event.subject,
-            channel=place,
+            channel=self._store.channel_of(tx, key),
             now=self._clock(),
             lane=DETAILS,
             thread_key=key,
-            text=t.cut(text, t.SECTION),
+            text=text,
         )
 
     def _suggest(self, tx: Transaction, entry: Entry) -> None:
@@ -114,18 +150,22 @@ class Notifier:
         )
 
     def _alarm_moved(self, tx: Transaction, entry: Entry) -> None:
-        """An alarm that has a card changed its state: the card says so, and so does its thread."""
-        for key in self._store.cards_about(tx, self._queries.runs_of_alarm(tx, entry.event.subject)):
+        """An alarm that has cards changed its state: the cards say so, and so do the threads of its runs."""
+        alarm_id, now, data = entry.event.subject, self._clock(), entry.event.data
+        suggestions = [f"suggestion:{key}" for key in self._queries.transitions_of_alarm(tx, alarm_id)]
+        for key in self._store.known(tx, suggestions):
+            self._want_suggestion(tx, key.partition(":")[2], "")
+        cards = [card_key(each) for each in self._queries.runs_of_alarm(tx, alarm_id)]
+        for key in self._store.known(tx, cards):
             subject = key.partition(":")[2]
-            self._store.want(tx, key, kind=CARD, subject=subject, channel="", now=self._clock(), lane=FAILURES)
-            data = entry.event.data
+            self._store.want(tx, key, kind=CARD, subject=subject, channel="", now=now, lane=FAILURES)
             self._store.want(
                 tx,
-                f"detail:{entry.seq}:{subject[:8]}",
+                f"detail:{entry.seq}:{subject}",
                 kind=TEXT,
                 subject=subject,
                 channel=self._store.channel_of(tx, key),
-                now=self._clock(),
+                now=now,
                 lane=DETAILS,
                 thread_key=key,
                 text=alarm_blocks.recovered(str(data.get("name")), str(data.get("state"))),
@@ -170,27 +210,3 @@ def _catch_up(data: Mapping[str, Any]) -> str:
     if asking:
         parts.append(f"{asking} question{'s' if asking != 1 else ''} still waiting for an answer")
     return f"{parts[0]} {', '.join(parts[1:])}. Buttons work as before."
-
-
-class CardPainter:
-    """Renders messages from the facts as they are when they are sent."""
-
-    def __init__(self, queries: Queries) -> None:
-        self._queries = queries
-
-    def paint(self, message: SlackMessage) -> Mapping[str, Any] | None:
-        """`text` and `blocks`; None when the subject is gone."""
-        try:
-            if message.kind == CARD:
-                facts = self._queries.execution(message.subject)
-                return {"text": card_blocks.fallback(facts), "blocks": card_blocks.card(facts)}
-            if message.kind == SUGGESTION:
-                found = self._queries.suggestion(message.subject)
-                return {"text": alarm_blocks.fallback(found), "blocks": alarm_blocks.suggestion(found)}
-        except NotFound:
-            return None
-        return {"text": message.text}
-
-    def mark(self, message: SlackMessage) -> str:
-        """Cards carry the beginning of their execution's id."""
-        return message.subject[:8] if message.kind == CARD else ""

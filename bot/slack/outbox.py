@@ -1,46 +1,65 @@
 """Every Slack write: rendered from current facts, within budgets, once.
 
-A post is marked before it is made, and never re-sent blindly: after a crash, or an answer that got lost, the channel
-is read first where the scope allows it. Edits are harmless to repeat.
+A post is marked before it is made, and never re-sent blindly: after a crash, or an answer that got lost, it is looked
+for first where the scopes allow it (channels:history). Edits are harmless to repeat.
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
-from urllib.error import URLError
 
 import structlog
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackApiError
 
+from bot.slack import budget as b
 from bot.slack.budget import Budget
-from bot.slack.store import TEXT, SlackMessage, SlackStore, reset_interrupted
+from bot.slack.client import LOCKED_OUT, NO_ANSWER, code_of, is_unsent, is_unsure, retry_after
+from bot.slack.lookup import CannotLook, find
+from bot.slack.store import BELOW, DOUBTFUL, HOME, REPAINTED, SlackMessage, SlackStore
 from infra.clock import Clock
-from infra.db import Database, DatabaseUnavailable
+from infra.db import Database, DatabaseUnavailable, Transaction
 
 log = structlog.get_logger()
 
-EDIT_PAUSE: Final = timedelta(seconds=1.2)
-"""Between two edits of one card; a decision does not wait for it."""
-PARENT_PAUSE: Final = timedelta(seconds=0.5)
+EDIT_PAUSE: Final = timedelta(seconds=1.5)
+"""Between two edits of one message; a decision does not wait for it."""
 LONGEST_BACKOFF_SECONDS: Final = 30
-GONE: Final = frozenset({"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"})
-HOPELESS: Final = frozenset(
-    {"channel_not_found", "not_in_channel", "is_archived", "invalid_blocks", "msg_too_long", "msg_blocks_too_long"}
-)
-LOOK_BACK: Final = 100
+LONGEST_SILENCE_SECONDS: Final = 8
+LOOK_FIRST: Final = timedelta(seconds=1)
+"""Until a post whose answer was lost is looked for."""
+CHANNEL_PAUSE: Final = timedelta(minutes=5)
+"""A channel may come back, or the bot may be invited."""
+LOCKED_OUT_PAUSE: Final = timedelta(seconds=30)
+MOST_ATTEMPTS: Final = 12
+MOST_AT_ONCE: Final = 25
+"""Messages between two looks at whether the process shall stop."""
 IDLE_SECONDS: Final = 30.0
+
+GONE: Final = frozenset({"message_not_found", "cant_update_message", "edit_window_closed", "thread_not_found"})
+NO_CHANNEL: Final = frozenset(
+    {"channel_not_found", "not_in_channel", "is_archived", "is_inactive", "restricted_action", "channel_is_archived"}
+)
+TOO_MUCH: Final = frozenset(
+    {
+        "block_mismatch",
+        "invalid_arguments",
+        "invalid_blocks",
+        "invalid_blocks_format",
+        "msg_blocks_too_long",
+        "msg_too_long",
+    }
+)
 
 
 class Painter(Protocol):
     """Renders a message from current facts."""
 
     def paint(self, message: SlackMessage) -> Mapping[str, Any] | None:
-        """`text` and `blocks`, or None when there is nothing to show any more."""
-
-    def mark(self, message: SlackMessage) -> str:
-        """A text that only this message contains, to find it again; "" = cannot be found."""
+        """`text` and `blocks` (a `view` for a home), or None when there is nothing to show any more."""
 
 
 Counted = Callable[[str, str], None]
@@ -51,7 +70,10 @@ def _count_nothing(_method: str, _outcome: str) -> None:
 
 
 class Outbox:
-    """Sends what the store wants, in a thread of its own, woken by commits."""
+    """Sends what the store wants, in a thread of its own, woken by commits.
+
+    `fallback` is the channel for what cannot stand where it should.
+    """
 
     def __init__(
         self,
@@ -61,84 +83,72 @@ class Outbox:
         painter: Painter,
         clock: Clock,
         *,
+        fallback: str = "",
         count: Counted = _count_nothing,
     ) -> None:
         self._db, self._store, self._client, self._painter, self._clock = db, store, client, painter, clock
-        self._count = count
+        self._fallback, self._count = fallback, count
         self._budget = Budget()
         self._news = threading.Event()
+        self._unsaved: deque[Callable[[Transaction], object]] = deque()
+        self._silences = 0
+        self._quiet_until: datetime | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Send until `stop` is set; what was interrupted is looked for first."""
         self._db.listen(self._news.set)
-        is_recovered = False
+        self._unsaved.append(self._store.take_up)
         while not stop.is_set():
+            self._news.clear()
             try:
-                if not is_recovered:
-                    self.recover()
-                    is_recovered = True
                 pause = self.pump()
             except DatabaseUnavailable as error:
                 log.warning("outbox waits for the database", error=str(error))
                 pause = 1.0
-            except Exception:  # one message's trouble must not silence all others
+            except Exception:  # the thread must live until the defect is mended
                 log.exception("outbox failed")
                 pause = 1.0
             self._news.wait(pause)
-            self._news.clear()
 
     def wake(self) -> None:
         """Look now."""
         self._news.set()
 
     def recover(self) -> None:
-        """Find out what became of posts that were on their way when the process died."""
-        with self._db.reading() as connection:
-            interrupted = self._store.interrupted(connection)
-        for message in interrupted:
-            place = None if message.ts else self._find(message)
-            with self._db.transaction() as tx:
-                if place is not None:
-                    self._store.sent(tx, message, channel=place[0], ts=place[1], next_at=self._clock())
-                reset_interrupted(tx, [message.key] if place is None or message.kind != TEXT else [])
-
-    def _find(self, message: SlackMessage) -> tuple[str, str] | None:
-        mark = self._painter.mark(message)
-        if not mark:
-            return None
-        try:
-            answer = self._client.conversations_history(channel=message.channel, limit=LOOK_BACK)
-        except (SlackApiError, SlackClientError, URLError, OSError, TimeoutError):
-            return None
-        for found in answer.get("messages") or []:
-            if found.get("bot_id") and mark in str(found):
-                return message.channel, str(found["ts"])
-        return None
+        """Take up what was on its way when the process died."""
+        self._save(self._store.take_up)
 
     def pump(self) -> float:
         """Send what may be sent now; returns how many seconds to sleep unless something happens."""
-        now = self._clock()
-        with self._db.reading() as connection:
-            ready = self._store.ready(connection, now)
-        soonest: datetime | None = None
-        for message in ready:
-            method = "chat.update" if message.ts else "chat.postMessage"
-            moment = self._budget.ready_at(method, message.channel, self._clock())
-            if moment > self._clock():
-                soonest = moment if soonest is None else min(soonest, moment)
-                continue
-            self._send(message, method)
-        with self._db.reading() as connection:
-            following = self._store.next_moment(connection)
-        moments = [each for each in (soonest, following if not ready or soonest is None else None) if each is not None]
-        if not moments:
-            return IDLE_SECONDS
-        return min(max((min(moments) - self._clock()).total_seconds(), 0.01), IDLE_SECONDS)
+        self._save_results()
+        for _ in range(MOST_AT_ONCE):
+            now = self._clock()
+            if self._quiet_until is not None and now < self._quiet_until:
+                return _seconds(self._quiet_until - now)
+            with self._db.reading() as connection:
+                heads = self._store.heads(connection, now)
+                following = self._store.next_moment(connection, now)
+            moments = [self._budget.ready_at(_method(head), head.channel, now) for head in heads]
+            ready = next((head for head, moment in zip(heads, moments, strict=True) if moment <= now), None)
+            if ready is None:
+                soonest = min([*moments, *([following] if following else [])], default=None)
+                return IDLE_SECONDS if soonest is None else min(_seconds(soonest - now), IDLE_SECONDS)
+            self._handle(ready)
+        return 0.0
 
-    def _send(self, message: SlackMessage, method: str) -> None:
-        thread_ts = self._thread_of(message)
-        if thread_ts is None:
-            self._later(message, PARENT_PAUSE, is_failure=False)
+    def _handle(self, message: SlackMessage) -> None:
+        """Send one message; its own defect must not silence all others."""
+        try:
+            self._send(message)
+        except DatabaseUnavailable:
+            raise
+        except Exception:
+            log.exception("message not sent", key=message.key)
+            self._retry(message, "it cannot be rendered")
+
+    def _send(self, message: SlackMessage) -> None:
+        place = self._place(message)
+        if place is None or (message.state == DOUBTFUL and not message.ts and self._stands_already(message, place)):
             return
         painted = self._painter.paint(message)
         with self._db.transaction() as tx:
@@ -147,69 +157,172 @@ class Outbox:
                 return
             if not self._store.sending(tx, message):
                 return
-        self._budget.spend(method, message.channel, self._clock())
-        try:
-            answer = self._call(message, painted, thread_ts)
-        except SlackApiError as error:
-            self._refused(message, method, error)
-        except (SlackClientError, URLError, OSError, TimeoutError) as error:
-            self._lost(message, method, error)
-        else:
-            self._count(method, "ok")
-            self._stands(message, str(answer.get("channel") or message.channel), str(answer.get("ts") or message.ts))
+        self._attempt(message, place, _marked(painted, message.key))
 
-    def _call(self, message: SlackMessage, painted: Mapping[str, Any], thread_ts: str) -> Any:
+    def _attempt(self, message: SlackMessage, place: tuple[str, str], painted: Mapping[str, Any]) -> None:
+        method = _method(message)
+        self._budget.spend(method, place[0], self._clock())
+        try:
+            answer = self._call(message, place, painted)
+        except SlackApiError as error:
+            self._silences = 0
+            self._refused(message, place, painted, error)
+        except NO_ANSWER as error:
+            self._unanswered(message, error)
+        else:
+            self._silences = 0
+            self._count(method, "ok")
+            channel = message.channel if message.kind == HOME else str(answer.get("channel") or place[0])
+            self._stands(message, channel, str(answer.get("ts") or message.ts))
+
+    def _call(self, message: SlackMessage, place: tuple[str, str], painted: Mapping[str, Any]) -> Any:
+        channel, thread_ts = place
+        if message.kind == HOME:
+            return self._client.views_publish(user_id=message.subject, view=painted["view"])
         if message.ts:
-            return self._client.chat_update(channel=message.channel, ts=message.ts, **painted)
+            return self._client.chat_update(channel=channel, ts=message.ts, parse="none", link_names=False, **painted)
         return self._client.chat_postMessage(
-            channel=message.channel, thread_ts=thread_ts or None, unfurl_links=False, unfurl_media=False, **painted
+            channel=channel,
+            thread_ts=thread_ts or None,
+            unfurl_links=False,
+            unfurl_media=False,
+            parse="none",
+            link_names=False,
+            **painted,
         )
 
-    def _thread_of(self, message: SlackMessage) -> str | None:
-        """The ts to answer under, "" for none, None when the parent does not stand there yet."""
+    def _place(self, message: SlackMessage) -> tuple[str, str] | None:
+        """(channel, ts to answer under or ""); None when the message to answer under stands there no more."""
         if not message.thread_key:
-            return ""
+            return message.channel, ""
+        if message.thread_key.startswith(BELOW):
+            return message.channel, message.thread_key.removeprefix(BELOW)
         with self._db.reading() as connection:
-            place = self._store.place(connection, message.thread_key)
-        return place[1] if place else None
+            return self._store.place(connection, message.thread_key)
+
+    def _stands_already(self, message: SlackMessage, place: tuple[str, str]) -> bool:
+        """Look for a post whose answer was lost; True when that settles it for now."""
+        try:
+            ts = find(self._client, message.key, place, since=message.created_at)
+        except CannotLook as error:
+            if error.is_for_ever:
+                log.warning("cannot look whether it was posted, posting it again", key=message.key, error=str(error))
+                return False
+            self._fall_silent()
+            self._save(lambda tx: self._store.postpone(tx, message, self._clock(), is_failure=False, is_unsure=True))
+            return True
+        if ts:
+            # What stands there was painted some time ago: what follows its subject is painted once more.
+            found = replace(message, wanted=message.wanted - 1) if message.kind in REPAINTED else message
+            self._stands(found, place[0], ts)
+        return bool(ts)
+
+    # -- what came of it
 
     def _stands(self, message: SlackMessage, channel: str, ts: str) -> None:
-        pause = EDIT_PAUSE if message.kind != TEXT else timedelta(0)
-        with self._db.transaction() as tx:
-            self._store.sent(tx, message, channel=channel, ts=ts, next_at=self._clock() + pause)
+        pause = EDIT_PAUSE if message.kind in REPAINTED else timedelta(0)
+        now = self._clock()
+        self._save(lambda tx: self._store.sent(tx, message, channel=channel, ts=ts, now=now, pause=pause))
+
+    def _refused(
+        self, message: SlackMessage, place: tuple[str, str], painted: Mapping[str, Any], error: SlackApiError
+    ) -> None:
+        code, method, now = code_of(error), _method(message), self._clock()
+        self._count(method, code or "no_json")
+        pause = retry_after(error)
+        if pause is not None:
+            self._budget.pause(method, now + pause)
+            self._later(message, timedelta(0), is_failure=False)
+        elif code in LOCKED_OUT:
+            log.error("Slack does not accept the bot's token", error=code)
+            self._quiet_until = now + LOCKED_OUT_PAUSE
+            self._later(message, timedelta(0), is_failure=False)
+        elif code in GONE:
+            self._save(lambda tx: self._repost(tx, message))
+        elif code in NO_CHANNEL:
+            self._homeless(message, code)
+        elif code in TOO_MUCH and painted.get("blocks"):
+            log.error("Slack does not take these blocks, sending the text alone", key=message.key, error=code)
+            self._attempt(message, place, {"text": painted["text"], "blocks": []})
+        elif is_unsure(error):
+            self._unanswered(message, error)
+        else:
+            self._retry(message, code)
+
+    def _repost(self, tx: Transaction, message: SlackMessage) -> None:
+        """It was deleted, or what it should be said below was."""
+        now = self._clock()
+        if message.ts:
+            self._store.move(tx, message, message.channel, now)
+        elif message.attempts:
+            self._store.give_up(tx, message, "its thread was deleted")
+        else:
+            self._store.repost(tx, message.thread_key, now)
+            self._store.postpone(tx, message, now + EDIT_PAUSE)
+
+    def _homeless(self, message: SlackMessage, code: str) -> None:
+        log.error("the channel cannot be written to", key=message.key, channel=message.channel, error=code)
+        if self._fallback and message.channel != self._fallback and not message.thread_key:
+            self._save(lambda tx: self._store.move(tx, message, self._fallback, self._clock()))
+        elif message.kind in REPAINTED:
+            self._later(message, CHANNEL_PAUSE, is_failure=False)
+        else:
+            self._save(lambda tx: self._store.give_up(tx, message, code))
+
+    def _retry(self, message: SlackMessage, why: str) -> None:
+        if message.attempts >= MOST_ATTEMPTS or message.kind == HOME:
+            log.error("message given up", key=message.key, error=why)
+            self._save(lambda tx: self._store.give_up(tx, message, why))
+            return
+        log.warning("Slack refused, trying again", key=message.key, error=why)
+        self._later(message, timedelta(seconds=min(2**message.attempts, LONGEST_BACKOFF_SECONDS)))
+
+    def _unanswered(self, message: SlackMessage, error: Exception) -> None:
+        """No answer: an edit is repeated; a post may stand there already, unless no connection was made at all."""
+        self._count(_method(message), "no_answer")
+        log.warning("no answer from Slack, trying again", key=message.key, error=str(error))
+        self._fall_silent()
+        is_unsure_ = not message.ts and message.kind != HOME and not is_unsent(error)
+        was_unsure = message.state == DOUBTFUL
+        pause = LOOK_FIRST if is_unsure_ else timedelta(0)
+        until = self._clock() + pause
+        self._save(
+            lambda tx: self._store.postpone(tx, message, until, is_failure=False, is_unsure=is_unsure_ or was_unsure)
+        )
+
+    def _fall_silent(self) -> None:
+        """Slack is away: nothing is tried for a while, so that no message pays for it with its own patience."""
+        seconds = min(2**self._silences, LONGEST_SILENCE_SECONDS)
+        self._silences += 1
+        self._quiet_until = self._clock() + timedelta(seconds=seconds)
 
     def _later(self, message: SlackMessage, pause: timedelta, *, is_failure: bool = True) -> None:
-        with self._db.transaction() as tx:
-            self._store.postpone(tx, message, self._clock() + pause, is_failure=is_failure)
+        until = self._clock() + pause
+        self._save(lambda tx: self._store.postpone(tx, message, until, is_failure=is_failure))
 
-    def _refused(self, message: SlackMessage, method: str, error: SlackApiError) -> None:
-        code = str(error.response.get("error") or error.response.status_code)
-        self._count(method, code)
-        if error.response.status_code == 429 or code in ("ratelimited", "rate_limited"):
-            seconds = int(error.response.headers.get("Retry-After") or 1)
-            self._budget.pause(method, self._clock() + timedelta(seconds=seconds))
-            self._later(message, timedelta(seconds=seconds), is_failure=False)
-        elif code in GONE and message.ts:
+    def _save(self, change: Callable[[Transaction], object]) -> None:
+        """Write down what came of a call, now or, when the database is away, before anything else is sent."""
+        self._unsaved.append(change)
+        self._save_results()
+
+    def _save_results(self) -> None:
+        while self._unsaved:
             with self._db.transaction() as tx:
-                self._store.forget_place(tx, message, self._clock())
-        elif code in HOPELESS:
-            log.error("Slack will not take this message", key=message.key, channel=message.channel, error=code)
-            with self._db.transaction() as tx:
-                self._store.give_up(tx, message, code)
-        else:
-            log.warning("Slack refused, trying again", key=message.key, error=code)
-            self._later(message, _backoff(message.attempts))
-
-    def _lost(self, message: SlackMessage, method: str, error: Exception) -> None:
-        """No answer: an edit is repeated; a post is looked for first, as it may stand there already."""
-        self._count(method, "no_answer")
-        log.warning("no answer from Slack, trying again", key=message.key, error=str(error))
-        place = None if message.ts else self._find(message)
-        if place is not None:
-            self._stands(message, *place)
-            return
-        self._later(message, _backoff(message.attempts))
+                self._unsaved[0](tx)
+            self._unsaved.popleft()
 
 
-def _backoff(attempts: int) -> timedelta:
-    return timedelta(seconds=min(2**attempts, LONGEST_BACKOFF_SECONDS))
+def _method(message: SlackMessage) -> str:
+    if message.kind == HOME:
+        return b.HOME
+    return b.EDIT if message.ts else b.POST
+
+
+def _marked(painted: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The first block carries the message's key, by which it is found again."""
+    blocks = painted.get("blocks")
+    return {**painted, "blocks": [{**blocks[0], "block_id": key}, *blocks[1:]]} if blocks else painted
+
+
+def _seconds(wait: timedelta) -> float:
+    return max(wait.total_seconds(), 0.01)

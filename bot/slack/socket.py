@@ -8,7 +8,7 @@ from slack_bolt import App
 from slack_bolt.adapter.socket_mode import SocketModeHandler
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.slack.app import web_client
+from bot.slack.client import web_client
 
 log = structlog.get_logger()
 

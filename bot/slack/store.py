@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Connection,
     Index,
     Integer,
@@ -14,7 +15,10 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    case,
+    exists,
     func,
+    literal,
     or_,
     select,
     update,
@@ -53,10 +57,25 @@ request_table = Table(
 
 CARD: Final = "card"
 SUGGESTION: Final = "suggestion"
+HOME: Final = "home"
 TEXT: Final = "text"
+QUESTION: Final = "question"
+REPAINTED: Final = frozenset({CARD, SUGGESTION, HOME})
+"""Kinds that follow their subject; the others are said once."""
+
+WANTED: Final = "wanted"
+SENDING: Final = "sending"
+DOUBTFUL: Final = "doubtful"
+"""A post whose answer was lost: it may stand there, so it is looked for before it is posted."""
+SENT: Final = "sent"
+HELD: Final = "held"
+"""The card of a child execution: it shows itself when it asks something."""
+DEAD: Final = "dead"
 
 DECISIONS, FAILURES, PROGRESS, DETAILS = 0, 1, 2, 3
 """Lanes: what people wait for goes first."""
+BELOW: Final = "ts:"
+"""Begins the thread_key of an answer to somebody else's message, followed by its ts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +98,21 @@ class SlackMessage:
     text: str
 
 
+_table = message_table.c
+_parent = message_table.alias("parent")
+_IS_OPEN: Final = _table.state.in_((WANTED, DOUBTFUL))
+_HAS_ITS_PARENT: Final = or_(
+    _table.thread_key == "",
+    _table.thread_key.like(f"{BELOW}%"),
+    exists().where(_parent.c.key == _table.thread_key, _parent.c.ts != ""),
+)
+_ROAD: Final = case((_table.kind == HOME, "home"), (_table.ts != "", "edit"), else_=_table.channel)
+
+
 class SlackStore:
     """The outbox, and the memory of what was posted where."""
+
+    # -- what should stand there
 
     def want(
         self,
@@ -98,105 +130,149 @@ class SlackStore:
         """Have a message stand there, as its subject is when it is sent; wanting it again repaints it."""
         row = {
             "key": key, "kind": kind, "subject": subject, "channel": channel, "thread_key": thread_key, "ts": "",
-            "state": "wanted", "lane": lane, "wanted": 1, "painted": 0, "attempts": 0, "next_at": now,
+            "state": WANTED, "lane": lane, "wanted": 1, "painted": 0, "attempts": 0, "next_at": now,
             "created_at": now, "text": text,
         }  # fmt: skip
-        made = sqlite.insert(message_table) if tx.is_sqlite else postgresql.insert(message_table)
-        again = {
-            "wanted": message_table.c.wanted + 1,
-            "lane": func.min(message_table.c.lane, lane) if tx.is_sqlite else func.least(message_table.c.lane, lane),
-            "state": "wanted",
-        }
-        is_repaintable = kind != TEXT
-        statement = made.values(**row)
-        if is_repaintable:
-            not_sending = message_table.c.state.in_(("wanted", "sent"))
-            tx.execute(statement.on_conflict_do_update(index_elements=["key"], set_=again, where=not_sending))
-            bump = and_(message_table.c.key == key, message_table.c.state == "sending")
-            tx.execute(update(message_table).where(bump).values(wanted=message_table.c.wanted + 1))
+        statement = _insert(tx).values(**row)
+        if kind in REPAINTED:
+            again = _wanted_again(tx, lane, now)
+            tx.execute(statement.on_conflict_do_update(index_elements=["key"], set_=again))
         else:
             tx.execute(statement.on_conflict_do_nothing())
 
-    def ready(self, connection: Connection, now: datetime, *, limit: int = 50) -> list[SlackMessage]:
-        """What may be sent now, most urgent first."""
-        table = message_table.c
-        query = select(message_table).where(table.state == "wanted", table.next_at <= now)
-        rows = connection.execute(query.order_by(table.lane, table.next_at, table.created_at).limit(limit))
-        return [SlackMessage(**row) for row in rows.mappings()]
+    def hold(self, tx: Transaction, key: str, *, subject: str, channel: str, now: datetime) -> None:
+        """Know of a card that is not shown yet."""
+        row = {
+            "key": key, "kind": CARD, "subject": subject, "channel": channel, "thread_key": "", "ts": "",
+            "state": HELD, "lane": DETAILS, "wanted": 1, "painted": 0, "attempts": 0, "next_at": now,
+            "created_at": now, "text": "",
+        }  # fmt: skip
+        tx.execute(_insert(tx).values(**row).on_conflict_do_nothing())
 
-    def next_moment(self, connection: Connection) -> datetime | None:
-        """When something may be sent next."""
-        query = select(func.min(message_table.c.next_at)).where(message_table.c.state == "wanted")
+    def release(self, tx: Transaction, key: str) -> None:
+        """Show a card that was held."""
+        held = and_(_table.key == key, _table.state == HELD)
+        tx.execute(update(message_table).where(held).values(state=WANTED))
+
+    # -- sending
+
+    def heads(self, connection: Connection, now: datetime) -> list[SlackMessage]:
+        """The most urgent message of each road (edits, homes, posts of each channel) that may be sent now."""
+        place = func.row_number().over(partition_by=_ROAD, order_by=(_table.lane, _table.next_at, _table.created_at))
+        ready = select(message_table, place.label("place")).where(_IS_OPEN, _table.next_at <= now, _HAS_ITS_PARENT)
+        first = ready.subquery("ready")
+        query = select(first).where(first.c.place == 1).order_by(first.c.lane, first.c.next_at, first.c.created_at)
+        return [_message(row) for row in connection.execute(query).mappings()]
+
+    def next_moment(self, connection: Connection, now: datetime) -> datetime | None:
+        """When something may be sent next that may not be sent yet."""
+        query = select(func.min(_table.next_at)).where(_IS_OPEN, _HAS_ITS_PARENT, _table.next_at > now)
         return connection.execute(query).scalar()
 
     def sending(self, tx: Transaction, message: SlackMessage) -> bool:
-        """Take a message for sending; False when another process has it."""
-        mine = and_(message_table.c.key == message.key, message_table.c.state == "wanted")
-        return tx.execute(update(message_table).where(mine).values(state="sending")).rowcount == 1
+        """Take a message for sending; False when another process has it.
 
-    def sent(self, tx: Transaction, message: SlackMessage, *, channel: str, ts: str, next_at: datetime) -> None:
-        """It stands there; if it was wanted anew meanwhile, it stays wanted."""
-        table = message_table.c
+        Its lane is emptied: what is wanted while it is on its way writes there how urgent that is.
+        """
+        mine = and_(_table.key == message.key, _table.state == message.state, _table.wanted == message.wanted)
+        change = update(message_table).where(mine).values(state=SENDING, lane=DETAILS)
+        return tx.execute(change).rowcount == 1
+
+    def sent(
+        self, tx: Transaction, message: SlackMessage, *, channel: str, ts: str, now: datetime, pause: timedelta
+    ) -> None:
+        """It stands there. If it was wanted anew meanwhile, it stays wanted; a decision does not wait for the pause."""
+        is_newer = _table.wanted > message.wanted
+        is_urgent = and_(is_newer, _table.lane <= FAILURES)
         values = {
-            "channel": channel, "ts": ts, "painted": message.wanted, "attempts": 0, "next_at": next_at,
-            "lane": PROGRESS if message.kind != TEXT else message.lane,
-        }  # fmt: skip
-        tx.execute(update(message_table).where(table.key == message.key).values(state="sent", **values))
-        again = and_(table.key == message.key, table.wanted > message.wanted)
-        tx.execute(update(message_table).where(again).values(state="wanted"))
+            "channel": channel,
+            "ts": ts,
+            "painted": message.wanted,
+            "attempts": 0,
+            "state": case((is_newer, WANTED), else_=SENT),
+            "next_at": case((is_urgent, _instant(now)), else_=_instant(now + pause)),
+        }
+        tx.execute(update(message_table).where(_table.key == message.key).values(**values))
 
-    def postpone(self, tx: Transaction, message: SlackMessage, until: datetime, *, is_failure: bool = True) -> None:
-        """Try again later."""
-        attempts = message.attempts + 1 if is_failure else message.attempts
-        change = update(message_table).where(message_table.c.key == message.key)
-        tx.execute(change.values(state="wanted", next_at=until, attempts=attempts))
+    def postpone(
+        self,
+        tx: Transaction,
+        message: SlackMessage,
+        until: datetime,
+        *,
+        is_failure: bool = True,
+        is_unsure: bool = False,
+    ) -> None:
+        """Try again later; `is_unsure` when it may stand there already."""
+        values = {
+            "state": DOUBTFUL if is_unsure else WANTED,
+            "next_at": until,
+            "attempts": message.attempts + is_failure,
+            "lane": _least(tx, _table.lane, message.lane),
+        }
+        tx.execute(update(message_table).where(_table.key == message.key).values(**values))
+
+    def move(self, tx: Transaction, message: SlackMessage, channel: str, now: datetime) -> None:
+        """It cannot stand where it should: post it in another channel, or (the same one) anew."""
+        values = {
+            "channel": channel, "ts": "", "state": WANTED, "next_at": now,
+            "lane": _least(tx, _table.lane, message.lane),
+        }  # fmt: skip
+        tx.execute(update(message_table).where(_table.key == message.key).values(**values))
+
+    def repost(self, tx: Transaction, key: str, now: datetime) -> None:
+        """Somebody has deleted it in Slack: post it anew."""
+        gone = and_(_table.key == key, _table.state.in_((WANTED, SENT)))
+        tx.execute(update(message_table).where(gone).values(ts="", state=WANTED, next_at=now))
 
     def give_up(self, tx: Transaction, message: SlackMessage, why: str) -> None:
-        """It can never stand there: the channel is gone, or its text is impossible."""
-        change = update(message_table).where(message_table.c.key == message.key)
-        tx.execute(change.values(state="dead", text=f"{message.text}\n{why}".strip()[:3000]))
+        """It can never stand there, nor can what waits to be said below it."""
+        mine = _table.key == message.key
+        values = {"state": DEAD, "text": f"{message.text}\n{why}".strip()[:3000]}
+        tx.execute(update(message_table).where(mine).values(**values))
+        if not message.ts:
+            below = and_(_table.thread_key == message.key, _IS_OPEN)
+            tx.execute(update(message_table).where(below).values(state=DEAD))
 
-    def forget_place(self, tx: Transaction, message: SlackMessage, now: datetime) -> None:
-        """The message was deleted in Slack: post it anew."""
-        change = update(message_table).where(message_table.c.key == message.key)
-        tx.execute(change.values(ts="", state="wanted", next_at=now))
+    def take_up(self, tx: Transaction) -> int:
+        """After a crash: what was on its way is wanted again, a post only after it was looked for; returns how many."""
+        change = update(message_table).where(_table.state == SENDING)
+        return tx.execute(change.values(state=case((_table.ts == "", DOUBTFUL), else_=WANTED))).rowcount
 
-    def interrupted(self, connection: Connection) -> list[SlackMessage]:
-        """What was on its way when the process died."""
-        rows = connection.execute(select(message_table).where(message_table.c.state == "sending")).mappings()
-        return [SlackMessage(**row) for row in rows]
+    # -- what stands there
 
     def place(self, connection: Connection | Transaction, key: str) -> tuple[str, str] | None:
         """(channel, ts) of a message that stands there."""
-        query = select(message_table.c.channel, message_table.c.ts).where(message_table.c.key == key)
-        row = connection.execute(query).first()
+        row = connection.execute(select(_table.channel, _table.ts).where(_table.key == key)).first()
         return (row.channel, row.ts) if row and row.ts else None
 
     def places(self, connection: Connection, keys: Collection[str]) -> Mapping[str, tuple[str, str]]:
         """(channel, ts) of those messages that stand there."""
-        query = select(message_table).where(message_table.c.key.in_(list(keys)), message_table.c.ts != "")
+        query = select(message_table).where(_table.key.in_(list(keys)), _table.ts != "")
         return {row["key"]: (row["channel"], row["ts"]) for row in connection.execute(query).mappings()}
 
-    def exists(self, tx: Transaction, key: str) -> bool:
-        """Whether a message was ever wanted."""
-        return tx.execute(select(message_table.c.key).where(message_table.c.key == key)).first() is not None
+    def state(self, tx: Transaction, key: str) -> str:
+        """What is known of a message; "" when it was never wanted."""
+        return str(tx.execute(select(_table.state).where(_table.key == key)).scalar() or "")
 
     def channel_of(self, tx: Transaction, key: str) -> str:
         """Where a message stands, or is to stand."""
-        found = tx.execute(select(message_table.c.channel).where(message_table.c.key == key)).scalar()
-        return str(found or "")
+        return str(tx.execute(select(_table.channel).where(_table.key == key)).scalar() or "")
 
-    def cards_about(self, tx: Transaction, execution_ids: Collection[str]) -> list[str]:
-        """Keys of the cards of these executions."""
-        keys = [f"card:{each}" for each in execution_ids]
-        query = select(message_table.c.key).where(message_table.c.key.in_(keys)) if keys else None
-        return list(tx.execute(query).scalars()) if query is not None else []
+    def known(self, tx: Transaction, keys: Collection[str]) -> list[str]:
+        """Those of the keys that were ever wanted."""
+        if not keys:
+            return []
+        query = select(_table.key).where(_table.key.in_(list(keys)), _table.state != HELD)
+        return list(tx.execute(query.order_by(_table.created_at, _table.key)).scalars())
 
     def depths(self, connection: Connection) -> dict[str, int]:
         """Messages that wait, by kind."""
-        waiting = or_(message_table.c.state == "wanted", message_table.c.state == "sending")
-        query = select(message_table.c.kind, func.count()).where(waiting).group_by(message_table.c.kind)
+        waiting = _table.state.in_((WANTED, SENDING, DOUBTFUL))
+        query = select(_table.kind, func.count()).where(waiting).group_by(_table.kind)
         return {row[0]: row[1] for row in connection.execute(query)}
+
+    # -- requests
 
     def is_new_request(self, tx: Transaction, key: str, now: datetime, keep: timedelta) -> bool:
         """Whether a request of Slack's is seen for the first time; old ones are forgotten."""
@@ -207,6 +283,35 @@ class SlackStore:
         return is_new
 
 
-def reset_interrupted(tx: Transaction, keys: Collection[str]) -> None:
-    """Want again what was on its way."""
-    tx.execute(update(message_table).where(message_table.c.key.in_(list(keys))).values(state="wanted"))
+def _wanted_again(tx: Transaction, lane: int, now: datetime) -> dict[str, Any]:
+    """How a row changes that is wanted once more, whatever is happening to it."""
+    is_dead = _table.state == DEAD
+    urgent = (WANTED, SENT) if lane <= FAILURES else ()
+    may_go_at_once = and_(_table.state.in_(urgent), _table.attempts == 0)
+    return {
+        "wanted": _table.wanted + 1,
+        "lane": _least(tx, _table.lane, lane),
+        "state": case((_table.state.in_((SENDING, DOUBTFUL, HELD)), _table.state), else_=WANTED),
+        "attempts": case((is_dead, 0), else_=_table.attempts),
+        "next_at": case(
+            (is_dead, _instant(now)),
+            (may_go_at_once, _least(tx, _table.next_at, _instant(now))),
+            else_=_table.next_at,
+        ),
+    }
+
+
+def _insert(tx: Transaction) -> Any:
+    return sqlite.insert(message_table) if tx.is_sqlite else postgresql.insert(message_table)
+
+
+def _least(tx: Transaction, one: Any, other: Any) -> ColumnElement[Any]:
+    return func.min(one, other) if tx.is_sqlite else func.least(one, other)
+
+
+def _instant(moment: datetime) -> ColumnElement[Any]:
+    return literal(moment, Instant)
+
+
+def _message(row: Mapping[str, Any] | Any) -> SlackMessage:
+    return SlackMessage(**{name: row[name] for name in SlackMessage.__slots__})

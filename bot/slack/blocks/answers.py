@@ -9,6 +9,9 @@ from playbooks.facts import ApprovalFacts, ExecutionFacts, PlaybookFacts, Timeli
 from playbooks.people import Identity
 
 MOST_LINES = 40
+MOST_OF_TEXT = 200
+STORY_BLOCKS = 3
+"""Paragraphs of a story: a message takes some 13,000 characters altogether."""
 
 HELP = (
     ("list", "what there is to run"),
@@ -33,8 +36,8 @@ def playbook_list(playbooks: Sequence[PlaybookFacts], command: str) -> str:
         return "There is no playbook that you may run. Ask the people who set me up."
     lines = []
     for each in playbooks[:MOST_LINES]:
-        starts = f" _({each.start}: {t.escape(each.trigger)})_" if each.trigger else ""
-        lines.append(f"• *{t.escape(each.name)}* – {t.escape(each.title)}{starts}")
+        starts = f" _({each.start}: {t.line(each.trigger, 100)})_" if each.trigger else ""
+        lines.append(f"• *{t.line(each.name, 80)}* – {t.line(each.title, MOST_OF_TEXT)}{starts}")
     return "\n".join([*lines, f"Start one with `{command} run NAME`."])
 
 
@@ -48,8 +51,8 @@ def execution_list(executions: Sequence[ExecutionFacts], links: Mapping[str, str
 def execution_line(facts: ExecutionFacts, link: str) -> str:
     """One execution in one line, linked to its card."""
     emoji, _ = t.STATUS.get(facts.status, (":grey_question:", ""))
-    on = f" on {', '.join(t.code(target) for target in facts.targets)}" if facts.targets else ""
-    name = f"<{link}|{t.escape(facts.title)}>" if link else t.escape(facts.title)
+    on = f" on {', '.join(t.code(target) for target in facts.targets[:3])}" if facts.targets else ""
+    name = _linked(facts.title, link)
     state = TITLES.get(facts.status, facts.status).lower()
     return f"{emoji} {name}{on}: {state} · {t.clock(facts.started_at)} · {t.code(facts.id[:8])}"
 
@@ -60,31 +63,34 @@ def approval_list(approvals: Sequence[ApprovalFacts], links: Mapping[str, str]) 
         return "Nothing waits for an answer."
     lines = []
     for each in approvals[:MOST_LINES]:
-        link = links.get(each.execution_id, "")
-        name = f"<{link}|{t.escape(each.title)}>" if link else t.escape(each.title)
+        name = _linked(each.title, links.get(each.execution_id, ""))
         until = f" · expires {t.clock(each.expires_at)}" if each.expires_at else ""
-        people = ", ".join(each.approvers[:5]) or t.escape(each.problem)
-        lines.append(f":raised_hand: {name}: {t.escape(t.cut(each.message, 200))}\n      {people}{until}")
+        people = t.people(each.approvers, 5) or t.line(each.problem, MOST_OF_TEXT)
+        lines.append(f":raised_hand: {name}: {t.line(each.message, MOST_OF_TEXT)}\n      {people}{until}")
     return "\n".join(lines)
 
 
+def _linked(title: str, link: str) -> str:
+    name = t.line(title, MOST_OF_TEXT)
+    return f"<{link}|{name.replace('|', '¦')}>" if link else name
+
+
 def timeline(entries: Sequence[TimelineEntry]) -> list[Block]:
-    """The story of an execution, newest last, in as many paragraphs as Slack takes."""
-    lines = [f"{t.clock(entry.at)} {t.who(entry.actor)} {t.escape(t.cut(entry.text, 300))}" for entry in entries]
-    blocks: list[Block] = []
-    paragraph, left_out = "", 0
-    for line in lines:
-        if len(paragraph) + len(line) + 1 > t.SECTION:
-            blocks.append(t.section(f"story-{len(blocks)}", paragraph))
-            paragraph = ""
-        if len(blocks) >= 8:
-            left_out += 1
-            continue
-        paragraph = f"{paragraph}\n{line}" if paragraph else line
-    if paragraph:
-        blocks.append(t.section(f"story-{len(blocks)}", paragraph))
-    if left_out:
-        blocks.append(t.context("more", f"… {left_out} more; the terminal shows all: `playbook-bot audit show`"))
+    """The story of an execution, newest last; of a long one the latest part, and how to read the rest."""
+    paragraphs: list[str] = [""]
+    told = 0
+    for entry in reversed(entries):
+        text = f"{t.clock(entry.at)} {t.who(entry.actor)} {t.line(entry.text, 300)}"
+        if len(paragraphs[0]) + len(text) + 1 > t.SECTION:
+            if len(paragraphs) == STORY_BLOCKS:
+                break
+            paragraphs.insert(0, "")
+        paragraphs[0] = f"{text}\n{paragraphs[0]}" if paragraphs[0] else text
+        told += 1
+    blocks = [t.section(f"story-{number}", text) for number, text in enumerate(paragraphs) if text]
+    if told < len(entries):
+        more = f"… {len(entries) - told} earlier; the terminal shows all: `playbook-bot audit show`"
+        blocks.insert(0, t.context("more", more))
     if entries:
         blocks.append(t.context("hash", f"up to event {entries[-1].seq}, hash {t.code(entries[-1].hash[:16])}"))
     return blocks

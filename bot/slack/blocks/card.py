@@ -11,6 +11,9 @@ REJECT = "reject"
 STOP = "stop"
 RESUME = "resume"
 MOST_STEPS = 25
+MOST_TARGETS = 10
+MOST_PEOPLE = 12
+MOST_OUTPUTS = 15
 
 TITLES = {
     "Pending": "Starting",
@@ -33,28 +36,49 @@ def fallback(facts: ExecutionFacts) -> str:
     """The card in one line: notifications and screen readers."""
     on = ", ".join(facts.targets)
     where = f" on {on}" if on else ""
-    return t.cut(f"{TITLES.get(facts.status, facts.status)}: {t.escape(facts.title)}{t.escape(where)}", t.FALLBACK)
+    return t.line(f"{_state(facts)}: {facts.title}{where}", t.FALLBACK)
+
+
+def call(approval: ApprovalFacts) -> str:
+    """What is said below a card to those who may answer: an edited card notifies nobody."""
+    until = f" until {t.clock(approval.expires_at)}" if approval.expires_at is not None else ""
+    question = t.line(approval.message or approval.title, 500)
+    people = t.people(approval.approvers, MOST_PEOPLE)
+    return f":raised_hand: {people}: {question}\nPlease answer on the card above{until}."
+
+
+def _state(facts: ExecutionFacts) -> str:
+    """The state in words. Asked, decided and done are told apart."""
+    if facts.status == "Success" and any(step.status in ("Failed", "TimedOut") for step in facts.steps):
+        return "Finished, but a step failed"
+    if facts.status == "Waiting":
+        if facts.approval is not None and facts.approval.status == "Waiting":
+            return "Waiting for approval"
+        if facts.approval is not None and not _paused(facts):
+            return "Answered, going on"
+    return TITLES.get(facts.status, facts.status)
 
 
 def _parts(facts: ExecutionFacts) -> Iterable[Block]:
     emoji, _ = t.STATUS.get(facts.status, (":grey_question:", ""))
-    if facts.approval is not None and facts.approval.status == "Waiting":
-        emoji = ":raised_hand:"
     yield t.header("title", f"{emoji} {facts.title}")
     yield t.section("what", _what(facts))
     if facts.alarm is not None:
         yield t.section("alarm", _alarm(facts.alarm, facts.alarm_now))
     question = facts.approval
-    if question is not None and question.status == "Waiting" and not facts.is_over:
+    is_asking = question is not None and question.status == "Waiting" and not facts.is_over
+    concluded = [each for each in facts.approvals if not (is_asking and each.status == "Waiting")]
+    if concluded:
+        yield t.section("decided", "\n".join(_concluded(approval) for approval in concluded))
+    if question is not None and is_asking:
         yield from _question(question)
-    elif facts.approvals:
-        yield t.section("decided", "\n".join(_concluded(approval) for approval in facts.approvals))
     yield t.section("steps", _progress(facts))
     if facts.failure_message and facts.is_over:
-        yield t.section("failure", f":warning: *Why:* {t.escape(facts.failure_message)}")
+        yield t.section("failure", f":warning: *Why:* {t.line(facts.failure_message, 1500)}")
     if facts.outputs and facts.is_over:
-        lines = [f"• {t.escape(name)}: {t.shown(value)}" for name, value in facts.outputs.items()]
-        yield t.section("outputs", "\n".join(lines))
+        lines = [f"• {t.line(name, 100)}: {t.shown(value)}" for name, value in [*facts.outputs.items()][:MOST_OUTPUTS]]
+        more = len(facts.outputs) - MOST_OUTPUTS
+        yield t.section("outputs", "\n".join([*lines, *([f"… and {more} more"] if more > 0 else [])]))
     yield t.context("foot", _foot(facts))
     controls = _controls(facts)
     if controls:
@@ -62,15 +86,16 @@ def _parts(facts: ExecutionFacts) -> Iterable[Block]:
 
 
 def _what(facts: ExecutionFacts) -> str:
-    on = ", ".join(t.code(target) for target in facts.targets) or "no single resource"
-    state = f"*{TITLES.get(facts.status, facts.status)}*"
-    if facts.status == "Waiting" and facts.approval is not None and facts.approval.status == "Waiting":
-        state = "*Waiting for approval*. Nothing has been changed yet"
-        if _has_acted(facts):
-            state = "*Waiting for approval*"
+    named = [t.code(t.cut(target, 100)) for target in facts.targets[:MOST_TARGETS]]
+    more = f" and {len(facts.targets) - MOST_TARGETS} more" if len(facts.targets) > MOST_TARGETS else ""
+    on = f"{', '.join(named)}{more}" if named else "no single resource"
+    state = f"*{_state(facts)}*"
+    is_asking = facts.approval is not None and facts.approval.status == "Waiting"
+    if facts.status == "Waiting" and is_asking and not _has_acted(facts):
+        state += ". Nothing has been changed yet"
     if facts.ended_at is not None:
         state += f" after {t.spent(facts.ended_at - facts.started_at)}"
-    return f"{state}\nOn {on} in {t.escape(facts.region)}"
+    return f"{state}\nOn {on} in {t.line(facts.region, 60)}"
 
 
 def _has_acted(facts: ExecutionFacts) -> bool:
@@ -88,24 +113,23 @@ def _has_acted(facts: ExecutionFacts) -> bool:
 
 def _alarm(alarm: AlarmFacts, now: str) -> str:
     emoji = {"ALARM": ":rotating_light:", "OK": ":large_green_circle:"}.get(alarm.state, ":grey_question:")
-    line = f"{emoji} *{t.escape(alarm.name)}* went to {alarm.state} at {t.clock(alarm.changed_at)}"
+    text = f"{emoji} *{t.line(alarm.name, 255)}* went to {t.escape(alarm.state)} at {t.clock(alarm.changed_at)}"
     if now:
-        line += f"\n:information_source: It is *{t.escape(now)}* by now."
-    reason = f"\n_{t.escape(t.cut(alarm.reason, 240))}_" if alarm.reason else ""
-    return line + reason
+        text += f"\n:information_source: It is *{t.escape(now)}* by now."
+    return text + (f"\n_{t.line(alarm.reason, 240)}_" if alarm.reason else "")
 
 
 def _question(approval: ApprovalFacts) -> Iterable[Block]:
-    text = f":point_right: *{t.escape(t.cut(approval.message or approval.title, 1500))}*"
+    text = f":point_right: *{t.line(approval.message or approval.title, 1500)}*"
     if approval.problem:
-        text += f"\n:warning: {t.escape(approval.problem)}"
+        text += f"\n:warning: {t.line(approval.problem, 500)}"
     else:
-        text += f"\nMay decide: {', '.join(_person(entry) for entry in approval.approvers[:12])}"
+        text += f"\nMay decide: {t.people(approval.approvers, MOST_PEOPLE)}"
         if approval.minimum > 1:
             agreed = sum(decision.verdict == "Approve" for decision in approval.decisions)
             text += f"\n{agreed} of {approval.minimum} approvals so far"
     if approval.expires_at is not None:
-        text += f"\nExpires at {t.clock(approval.expires_at)}; without an answer nothing is done."
+        text += f"\nExpires at {t.clock(approval.expires_at)}; without an answer it is not approved."
     yield t.section("question", text)
     for decision in approval.decisions:
         yield t.context(
@@ -119,10 +143,6 @@ def _question(approval: ApprovalFacts) -> Iterable[Block]:
         )
 
 
-def _person(entry: str) -> str:
-    return entry if entry.startswith(("<@", "<!subteam^")) else t.escape(entry)
-
-
 def _concluded(approval: ApprovalFacts) -> str:
     if approval.status == "Waiting":
         return ":hourglass: An answer was still awaited when it ended."
@@ -131,11 +151,11 @@ def _concluded(approval: ApprovalFacts) -> str:
             "TimedOut": ":alarm_clock: Nobody answered in time",
             "Cancelled": ":octagonal_sign: Question withdrawn",
         }
-        return words.get(approval.status, t.escape(approval.status))
+        return words.get(approval.status, t.line(approval.status, 60))
     lines = []
     for decision in approval.decisions:
         mark, verb = (":white_check_mark:", "Approved") if decision.verdict == "Approve" else (":no_entry:", "Rejected")
-        comment = f": “{t.escape(t.cut(decision.comment, 300))}”" if decision.comment else ""
+        comment = f": “{t.line(decision.comment, 300)}”" if decision.comment else ""
         lines.append(f"{mark} {verb} by {t.who(decision.actor)} at {t.clock(decision.at)}{comment}")
     return "\n".join(lines)
 
@@ -153,10 +173,10 @@ def _progress(facts: ExecutionFacts) -> str:
 
 def _step(step: StepFacts) -> str:
     emoji, word = t.STATUS.get(step.status, (":grey_question:", step.status))
-    name = t.escape(step.description or step.name)
+    name = t.line(step.description or step.name, 200)
     if step.status == "Success":
         return f"{emoji} {name}"
-    say = f" ({t.escape(t.cut(step.say, 120))})" if step.say and step.status in ("InProgress", "Cancelling") else ""
+    say = f" ({t.line(step.say, 120)})" if step.say and step.status in ("InProgress", "Cancelling") else ""
     attempt = f", try {step.attempt} of {step.max_attempts}" if step.attempt > 1 else ""
     return f"{emoji} *{name}*: {word}{attempt}{say}"
 
@@ -171,13 +191,17 @@ def _foot(facts: ExecutionFacts) -> str:
     return " · ".join(parts)
 
 
+def _paused(facts: ExecutionFacts) -> StepFacts | None:
+    return next((step for step in facts.steps if step.action == "aws:pause" and step.status == "Waiting"), None)
+
+
 def _controls(facts: ExecutionFacts) -> list[Block]:
     if facts.is_over or facts.status == "Cancelling":
         return []
     found = []
-    paused = next((step for step in facts.steps if step.action == "aws:pause" and step.status == "Waiting"), None)
+    paused = _paused(facts)
     if paused is not None:
-        found.append(t.button(RESUME, "Resume", facts.id, style="primary"))
+        found.append(t.button(RESUME, "Resume", f"{facts.id}|{paused.id}", style="primary"))
     ask = t.confirmation("Stop this run?", "What has been done stays done. The running step is cancelled.", "Stop it")
     found.append(t.button(STOP, "Stop", facts.id, confirm=ask))
     return found

@@ -19,15 +19,15 @@ def home(
     """The whole view."""
     blocks = [
         t.header("asked", "Waiting for an answer"),
-        t.section("approvals", approval_list(approvals, links)),
+        *t.paragraphs(approval_list(approvals, links), "approvals"),
         t.divider("line-1"),
         t.header("runs", "Latest runs"),
-        t.section("executions", execution_list(executions, links)),
+        *t.paragraphs(execution_list(executions, links), "executions"),
         t.divider("line-2"),
         t.header("mine", "Playbooks you may run"),
     ]
     for each in playbooks[:40]:
-        text = f"*{t.escape(each.name)}* – {t.escape(each.title)}"
+        text = f"*{t.line(each.name, 80)}* – {t.line(each.title, 200)}"
         blocks.append(t.section(f"pb-{each.name}"[:255], text, t.button(f"{RUN}:{each.name}"[:255], "Run", each.name)))
     if not playbooks:
         blocks.append(t.section("none", "None yet. Ask the people who set me up."))

@@ -1,5 +1,6 @@
 """Words for Slack: foreign text made harmless, everything cut to Slack's limits, times in the reader's zone. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -13,8 +14,11 @@ SECTION: Final = 3000
 HEADER: Final = 150
 BUTTON: Final = 75
 CONTEXT: Final = 2000
-FALLBACK: Final = 3000
+FALLBACK: Final = 1000
 MOST_BLOCKS: Final = 50
+MESSAGE: Final = 11_000
+"""Characters of all blocks together: Slack refuses messages from about 13,200 on (msg_blocks_too_long)."""
+MOST_OF_VALUE: Final = 200
 
 STATUS: Final[Mapping[str, tuple[str, str]]] = {
     "Pending": (":white_circle:", "not yet"),
@@ -29,11 +33,20 @@ STATUS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Emoji and word: a meaning is never told by colour alone."""
 
+_UNSEEN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control characters, and those that turn the direction of what follows."""
+_PERSON: Final = re.compile(r"<@[UW][A-Z0-9]+>|<!subteam\^S[A-Z0-9]+>")
+_SLACK_USER: Final = re.compile(r"slack:[A-Z0-9]*/([UW][A-Z0-9]+)")
+
 
 def escape(text: object) -> str:
-    """Foreign text that can neither ping, link nor format."""
-    plain = str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return plain.replace("\x00", "")
+    """Foreign text that can neither ping nor link, nor hide anything."""
+    return _UNSEEN.sub("", str(text)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def line(text: object, most: int) -> str:
+    """Foreign text in one line of at most so many characters, so that it cannot pass for lines of ours."""
+    return escape(cut(" ".join(str(text).split()), most))
 
 
 def cut(text: str, most: int) -> str:
@@ -41,26 +54,60 @@ def cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+def fit(text: str, most: int) -> str:
+    """Marked-up text of at most so many characters: cut at a line or a word, never within a mention or an entity."""
+    if len(text) <= most:
+        return text
+    head = text[: most - 2]
+    end = head.rfind("\n")
+    head = head[:end] if end >= most // 2 else head
+    if head.rfind("<") > head.rfind(">"):
+        head = head[: head.rfind("<")]
+    entity = head.rfind("&")
+    if entity > head.rfind(";") and len(head) - entity < 6:
+        head = head[:entity]
+    return f"{head.rstrip()} …"
+
+
 def code(text: object) -> str:
     """Foreign text in monospace."""
-    return f"`{escape(text).replace('`', 'ˋ')}`"
+    return f"`{escape(' '.join(str(text).split())).replace('`', 'ˋ')}`"
+
+
+def mrkdwn(text: str, most: int = SECTION) -> Block:
+    """Marked-up text. `verbatim`: Slack shall not make links or mentions of what only looks like them."""
+    return {"type": "mrkdwn", "text": fit(text, most), "verbatim": True}
+
+
+def plain(text: str, most: int) -> Block:
+    """A label or a title."""
+    return {"type": "plain_text", "text": cut(_UNSEEN.sub("", text), most) or "–", "emoji": True}
 
 
 def section(block_id: str, text: str, accessory: Block | None = None) -> Block:
     """A paragraph."""
-    block: Block = {"type": "section", "block_id": block_id, "text": {"type": "mrkdwn", "text": cut(text, SECTION)}}
+    block: Block = {"type": "section", "block_id": block_id, "text": mrkdwn(text)}
     return {**block, "accessory": accessory} if accessory else block
+
+
+def paragraphs(text: str, block_id: str = "text", *, most: int = MESSAGE) -> list[Block]:
+    """A longer text in sections, broken between lines; of too much the rest is left out, and that is said."""
+    parts: list[str] = [""]
+    for each in fit(text, most).split("\n"):
+        if len(parts[-1]) + len(each) + 1 > SECTION:
+            parts.append("")
+        parts[-1] += f"\n{each}" if parts[-1] else each
+    return [section(f"{block_id}-{number}", part) for number, part in enumerate(parts) if part.strip()]
 
 
 def header(block_id: str, text: str) -> Block:
     """A title."""
-    return {"type": "header", "block_id": block_id, "text": {"type": "plain_text", "text": cut(text, HEADER)}}
+    return {"type": "header", "block_id": block_id, "text": plain(text, HEADER)}
 
 
 def context(block_id: str, *texts: str) -> Block:
     """Small print."""
-    elements = [{"type": "mrkdwn", "text": cut(text, CONTEXT)} for text in texts if text][:10]
-    return {"type": "context", "block_id": block_id, "elements": elements}
+    return {"type": "context", "block_id": block_id, "elements": [mrkdwn(text, CONTEXT) for text in texts if text][:10]}
 
 
 def divider(block_id: str) -> Block:
@@ -75,8 +122,7 @@ def actions(block_id: str, *elements: Block) -> Block:
 
 def button(action_id: str, label: str, value: str, *, style: str = "", confirm: Block | None = None) -> Block:
     """A button; `value` is an opaque id, never a truth."""
-    text = {"type": "plain_text", "text": cut(label, BUTTON)}
-    block: Block = {"type": "button", "action_id": action_id, "text": text, "value": value}
+    block: Block = {"type": "button", "action_id": action_id, "text": plain(label, BUTTON), "value": value}
     if style:
         block["style"] = style
     return {**block, "confirm": confirm} if confirm else block
@@ -85,10 +131,10 @@ def button(action_id: str, label: str, value: str, *, style: str = "", confirm: 
 def confirmation(title: str, text: str, yes: str) -> Block:
     """A dialogue before a button counts: comfort, not control."""
     return {
-        "title": {"type": "plain_text", "text": cut(title, 100)},
-        "text": {"type": "plain_text", "text": cut(text, 300)},
-        "confirm": {"type": "plain_text", "text": cut(yes, 30)},
-        "deny": {"type": "plain_text", "text": "Back"},
+        "title": plain(title, 100),
+        "text": plain(text, 300),
+        "confirm": plain(yes, 30),
+        "deny": plain("Back", 30),
     }
 
 
@@ -104,7 +150,7 @@ def clock(moment: datetime) -> str:
 
 def spent(duration: timedelta) -> str:
     """How long something took, in the largest sensible units."""
-    seconds = int(duration.total_seconds())
+    seconds = max(int(duration.total_seconds()), 0)
     if seconds < 60:
         return f"{seconds} s"
     if seconds < 3600:
@@ -115,22 +161,52 @@ def spent(duration: timedelta) -> str:
 def who(actor: Actor) -> str:
     """The actor as people read it: a mention where the id is Slack's."""
     if actor.kind == "alarm":
-        return f"alarm {code(actor.name or actor.id)}"
-    if actor.id.startswith("slack:"):
-        return f"<@{actor.id.rpartition('/')[2]}>"
-    return escape(actor.name or actor.id.partition(":")[2] or actor.id)
+        return f"alarm {code(cut(actor.name or actor.id, 200))}"
+    user = _SLACK_USER.fullmatch(actor.id)
+    if user is not None:
+        return f"<@{user[1]}>"
+    return line(actor.name or actor.id.partition(":")[2] or actor.id, 100)
 
 
-def shown(value: Json, most: int = 200) -> str:
+def person(entry: str) -> str:
+    """An entry of a list of approvers: a mention where it is exactly one, foreign text otherwise."""
+    return entry if _PERSON.fullmatch(entry) else code(cut(entry, 100))
+
+
+def people(entries: Iterable[str], most: int) -> str:
+    """Entries of a list of approvers, as people read them."""
+    found = list(entries)
+    more = f" and {len(found) - most} more" if len(found) > most else ""
+    return ", ".join(person(entry) for entry in found[:most]) + more
+
+
+def shown(value: Json, most: int = MOST_OF_VALUE) -> str:
     """A value for people."""
-    if isinstance(value, list):
-        return cut(", ".join(escape(item) for item in value), most)
-    return cut(escape(value), most)
+    text = ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
+    return line(text, most)
 
 
 def fitted(blocks: Iterable[Block]) -> list[Block]:
-    """At most fifty blocks; what is left out is said."""
+    """At most fifty blocks and as many characters as Slack takes; what is left out is said.
+
+    The longest paragraphs are shortened first, so that buttons and states always stand.
+    """
     found = list(blocks)
-    if len(found) <= MOST_BLOCKS:
-        return found
-    return [*found[: MOST_BLOCKS - 1], context("cut", f"… and {len(found) - MOST_BLOCKS + 1} more")]
+    if len(found) > MOST_BLOCKS:
+        buttons = [block for block in found[MOST_BLOCKS - 1 :] if block["type"] == "actions"]
+        kept = found[: MOST_BLOCKS - 1 - len(buttons)]
+        found = [*kept, context("cut", f"… and {len(found) - len(kept) - len(buttons)} more"), *buttons]
+    most = SECTION
+    while sum(_length(block) for block in found) > MESSAGE and most > 200:
+        most = most * 3 // 4
+        found = [_shortened(block, most) for block in found]
+    return found
+
+
+def _length(block: Block) -> int:
+    texts = [block["text"]] if "text" in block else [each for each in block.get("elements", []) if "value" not in each]
+    return sum(len(each["text"]) for each in texts)
+
+
+def _shortened(block: Block, most: int) -> Block:
+    return {**block, "text": mrkdwn(block["text"]["text"], most)} if block["type"] == "section" else block
