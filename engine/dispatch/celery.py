@@ -22,21 +22,22 @@ from infra.db import Database
 log = structlog.get_logger()
 
 QUEUE = "playbook-bot.carry"
+"""The queue unless the settings name another one: two installations may share a broker."""
 TASK = "playbook-bot.carry"
 PUBLISH_PATIENCE = timedelta(seconds=5)
 
 
-def celery_app(broker_url: str) -> Celery:
+def celery_app(broker_url: str, *, queue: str = QUEUE) -> Celery:
     """The Celery application that bots publish with and workers consume with."""
     app = Celery("playbook-bot", broker=broker_url, set_as_current=False)
-    exchange = Exchange(QUEUE, type="direct")  # type: ignore[no-untyped-call]  # kombu has no types
+    exchange = Exchange(queue, type="direct")  # type: ignore[no-untyped-call]  # kombu has no types
     arguments = {"x-queue-type": "quorum"}
-    queue = Queue(QUEUE, exchange, routing_key=QUEUE, queue_arguments=arguments)  # type: ignore[no-untyped-call]
+    bound = Queue(queue, exchange, routing_key=queue, queue_arguments=arguments)  # type: ignore[no-untyped-call]
     app.conf.update(
-        task_queues=[queue],
-        task_default_queue=QUEUE,
-        task_default_exchange=QUEUE,
-        task_default_routing_key=QUEUE,
+        task_queues=[bound],
+        task_default_queue=queue,
+        task_default_exchange=queue,
+        task_default_routing_key=queue,
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         task_ignore_result=True,
@@ -59,7 +60,7 @@ def serve_tasks(app: Celery, carrier: Carrier) -> Callable[[str], None]:
     def carry(execution_id: str) -> None:
         carry_safely(carrier, execution_id)
 
-    task: Callable[[str], None] = app.task(name=TASK)(carry)
+    task: Callable[[str], None] = app.task(name=TASK, shared=False)(carry)
     return task
 
 
@@ -93,6 +94,6 @@ class CeleryDispatcher:
     def _publish(self, execution_id: str) -> None:
         policy: dict[str, Any] = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
         try:
-            self._app.send_task(TASK, (execution_id,), queue=QUEUE, retry=True, retry_policy=policy)
+            self._app.send_task(TASK, (execution_id,), retry=True, retry_policy=policy)
         except (OperationalError, OSError) as error:
             log.warning("broker unreachable, the sweep will publish again", execution=execution_id, error=str(error))

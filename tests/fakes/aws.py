@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from infra.aws_models import operation_model
+
 
 @dataclass
 class QuietAws:
@@ -25,8 +27,8 @@ class QuietAws:
         return dict(answer)
 
     def input_members(self, service: str, operation: str) -> Any:
-        """Not needed by the tests that use this."""
-        raise NotImplementedError((service, operation))
+        """Botocore's own model."""
+        return operation_model(service, operation)
 
     def drain(self) -> Sequence[Any]:
         """Nothing to audit."""
