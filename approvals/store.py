@@ -81,6 +81,13 @@ class ApprovalStore:
         rows = connection.execute(query.order_by(approval_table.c.asked_at).limit(limit)).mappings()
         return [_decode(row) for row in rows]
 
+    def expiring(self, connection: Connection) -> list[tuple[datetime, str]]:
+        """(moment, id) of every open question that ends by itself."""
+        query = select(approval_table).where(approval_table.c.status == str(RequestStatus.WAITING))
+        rows = connection.execute(query.execution_options(yield_per=500)).mappings()
+        found = ((_decode(row).expires_at, str(row["id"])) for row in rows)
+        return [(moment, request_id) for moment, request_id in found if moment is not None]
+
     def open_count(self, connection: Connection) -> int:
         """How many questions wait."""
         query = select(func.count()).where(approval_table.c.status == str(RequestStatus.WAITING))

@@ -33,6 +33,7 @@ from playbooks.catalog import load as load_catalog
 from playbooks.documents.documents import DocumentParts, Documents
 from playbooks.documents.store import DocumentStore, PreviewStore, TagStore
 from playbooks.documents.tags import Tags
+from playbooks.expiry import Expiry
 from playbooks.operations import Operations, Parts
 from playbooks.people import Directory, Person
 from playbooks.queries import Queries, Sources
@@ -235,7 +236,13 @@ class Service:
             catalog=self.catalog,
             clock=self.clock,
             new_id=lambda: uuid.uuid4().hex[:12],
+            watch=self.expiry.watch,
         )
+
+    @cached_property
+    def expiry(self) -> Expiry:
+        """Closes questions whose time is up."""
+        return Expiry(self.db, self.approvals, self.operations.expire, self.clock)
 
 
 def session_name(state: Execution) -> str:

@@ -128,6 +128,7 @@ def build(service: Service) -> Serving:
         Part("scripts", lambda: None, service.scripts.close),
         Part("dispatcher", dispatcher.start, dispatcher.stop),
         relay,
+        threaded("expiry", service.expiry.run, serving.stopping, wake=service.expiry.wake),
         *slack_parts,
         *intake_parts,
         web,

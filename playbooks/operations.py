@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from approvals import policy
+from approvals.request import RequestStatus
 from approvals.store import ApprovalStore
 from audit.events import SYSTEM, Actor, Event
 from audit.store import AuditStore
@@ -263,6 +264,14 @@ class Operations:
             raise NoLongerOpen(str(refusal))
         if refusal is not None:
             raise NotAllowed(f"{refusal} It was noted.")
+
+    def expire(self, request_id: str) -> None:
+        """Close a question whose time is up; harmless when it is not, or when it was answered."""
+        parts, now = self._parts, self._parts.clock()
+        with parts.db.transaction() as tx:
+            request = parts.approvals.lock(tx, request_id)
+            if request is not None and request.is_open and request.expires_at is not None and now >= request.expires_at:
+                parts.approvals.save(tx, policy.withdraw(request, RequestStatus.TIMED_OUT), now)
 
     def stop(self, execution_id: str, by: Identity) -> None:
         """Cancel an execution. Raises Refused, NotAllowed (audited)."""

@@ -12,8 +12,9 @@ import structlog
 from approvals import policy
 from approvals.request import ApprovalRequest, RequestStatus, Verdict
 from approvals.store import ApprovalStore
+from audit.events import SYSTEM
 from audit.trail import Entry
-from engine.execution import Execution, StepExecution
+from engine.execution import Execution, Status, StepExecution
 from engine.protocol import Engine, ExecutionNotFound
 from engine.signals import Signal, SignalRefused, SignalType
 from engine.store import ExecutionStore
@@ -25,6 +26,10 @@ from playbooks.operations import Shelf
 log = structlog.get_logger()
 
 APPROVE = "aws:approve"
+
+
+def _watch_nothing(_request_id: str, _expires_at: datetime) -> None:
+    """Used where nobody closes questions whose time is up."""
 
 
 class Reactions:
@@ -39,11 +44,13 @@ class Reactions:
         catalog: Shelf,
         clock: Clock,
         new_id: Callable[[], str],
+        watch: Callable[[str, datetime], None] = _watch_nothing,
     ) -> None:
         self._executions, self._approvals, self._engine = executions, approvals, engine
-        self._catalog, self._clock, self._new_id = catalog, clock, new_id
+        self._catalog, self._clock, self._new_id, self._watch = catalog, clock, new_id, watch
         self._handlers: Mapping[str, Callable[[Transaction, Entry], None]] = {
             "step.waiting": self._ask,
+            "approval.asked": self._have_expire,
             "step.ended": self._withdraw,
             "execution.ended": self._withdraw_all,
             "approval.concluded": self._tell_engine,
@@ -106,12 +113,23 @@ class Reactions:
             title=str(state.context.get("title", "") or state.document_name),
         )
 
+    def _have_expire(self, tx: Transaction, entry: Entry) -> None:
+        expires_at = entry.event.data.get("expires_at")
+        if expires_at:
+            request_id, moment = str(entry.event.data["request_id"]), datetime.fromisoformat(str(expires_at))
+            tx.on_commit(lambda: self._watch(request_id, moment))
+
     def _withdraw(self, tx: Transaction, entry: Entry) -> None:
+        """Close what a step that waits no more has asked; by its state now, for the event may come again, and late."""
         if entry.event.data.get("action") != APPROVE:
             return
-        status = RequestStatus.TIMED_OUT if entry.event.data.get("status") == "TimedOut" else RequestStatus.CANCELLED
+        state = self._executions.get(tx, entry.event.subject)
+        steps = {step.id: step for step in state.steps} if state else {}
         for request in self._approvals.of_execution(tx, entry.event.subject):
-            if request.is_open and request.step_name == entry.event.data.get("step"):
+            step = steps.get(request.step_execution_id)
+            if request.is_open and (step is None or not step.signals):
+                is_late = step is not None and step.status is Status.TIMED_OUT
+                status = RequestStatus.TIMED_OUT if is_late else RequestStatus.CANCELLED
                 self._approvals.save(tx, policy.withdraw(request, status), self._clock())
 
     def _withdraw_all(self, tx: Transaction, entry: Entry) -> None:
@@ -122,20 +140,45 @@ class Reactions:
     def _tell_engine(self, tx: Transaction, entry: Entry) -> None:
         """Give each counted answer to the waiting step, in order."""
         request = self._approvals.get(tx, str(entry.event.data["request_id"]))
-        if request is None or request.status not in (RequestStatus.APPROVED, RequestStatus.REJECTED):
+        if request is None:
             return
-        for decision in request.decisions:
-            if request.status is RequestStatus.REJECTED and decision.verdict != "Reject":
-                continue
-            payload = {"Comment": decision.comment} if decision.comment else {}
-            signal = Signal(_SIGNALS[decision.verdict], decision.actor, request.step_execution_id, payload)
+        for signal in self._signals(tx, request):
             try:
                 self._engine.signal(tx, request.execution_id, signal)
             except (SignalRefused, ExecutionNotFound) as error:
                 log.info("signal no longer fits", execution=request.execution_id, reason=str(error))
                 return
 
+    def _signals(self, tx: Transaction, request: ApprovalRequest) -> list[Signal]:
+        """What the step has to hear of a closed question."""
+        step_id = request.step_execution_id
+        if request.status is RequestStatus.TIMED_OUT and not self._ends_by_itself(tx, request):
+            limit = request.expires_at - request.asked_at if request.expires_at else timedelta(0)
+            comment = {"Comment": f"nobody answered within {_in_words(limit)}"}
+            return [Signal(SignalType.REJECT, SYSTEM, step_id, comment)]
+        verdict = _DECISIVE.get(request.status)
+        counted = [decision for decision in request.decisions if decision.verdict == verdict]
+        return [
+            Signal(_SIGNALS[each.verdict], each.actor, step_id, {"Comment": each.comment} if each.comment else {})
+            for each in counted
+        ]
 
+    def _ends_by_itself(self, tx: Transaction, request: ApprovalRequest) -> bool:
+        """Whether the step waits no more, or is over its own time, of which the engine takes care."""
+        state = self._executions.get(tx, request.execution_id)
+        step = state.step if state else None
+        if state is None or step is None or step.id != request.step_execution_id or not step.signals:
+            return True
+        return state.deadline_at is not None and state.deadline_at <= self._clock()
+
+
+def _in_words(limit: timedelta) -> str:
+    minutes = round(limit.total_seconds() / 60)
+    return f"{minutes} minutes" if minutes != 1 else "a minute"
+
+
+_DECISIVE: Mapping[RequestStatus, Verdict] = {RequestStatus.APPROVED: "Approve", RequestStatus.REJECTED: "Reject"}
+"""A rejected question has had approvals, too, of which the step must not hear."""
 _SIGNALS: Mapping[Verdict, SignalType] = {"Approve": SignalType.APPROVE, "Reject": SignalType.REJECT}
 
 

@@ -1,0 +1,80 @@
+"""When questions expire: a heap of moments, filled from rows at the start, that closes each question when it is due."""
+
+import heapq
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from approvals.store import ApprovalStore
+from infra.clock import Clock
+from infra.db import Database, DatabaseUnavailable
+
+log = structlog.get_logger()
+
+IDLE = timedelta(minutes=10)
+"""How often the rows are looked at anyway: the safety net for questions that another process has asked."""
+AGAIN = timedelta(seconds=1)
+
+
+class Expiry:
+    """Calls `expire` with each open question whose time is up; repetition is harmless."""
+
+    def __init__(self, db: Database, store: ApprovalStore, expire: Callable[[str], None], clock: Clock) -> None:
+        self._db, self._store, self._expire, self._clock = db, store, expire, clock
+        self._heap: list[tuple[datetime, str]] = []
+        self._refill_at: datetime | None = None
+        self._lock = threading.Lock()
+        self._news = threading.Event()
+
+    def watch(self, request_id: str, expires_at: datetime) -> None:
+        """A question was asked."""
+        with self._lock:
+            heapq.heappush(self._heap, (expires_at, request_id))
+        self._news.set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Close questions until `stop` is set."""
+        while not stop.is_set():
+            self._news.clear()
+            try:
+                pause = self.pump()
+            except DatabaseUnavailable as error:
+                log.warning("expiry waits for the database", error=str(error))
+                pause = AGAIN
+            except Exception:  # the thread must live until the defect is mended
+                log.exception("expiry failed")
+                pause = AGAIN
+            self._news.wait(pause.total_seconds())
+
+    def wake(self) -> None:
+        """Look now."""
+        self._news.set()
+
+    def pump(self) -> timedelta:
+        """Close what is due; returns how long nothing else will be. Raises DatabaseUnavailable."""
+        now = self._clock()
+        if self._refill_at is None or now >= self._refill_at:
+            self._refill(now)
+        while (request_id := self._due(now)) is not None:
+            try:
+                self._expire(request_id)
+            except BaseException:
+                self._refill_at = None
+                raise
+        with self._lock:
+            soonest = self._heap[0][0] if self._heap else now + IDLE
+        return min(max(soonest - now, timedelta(0)), IDLE)
+
+    def _refill(self, now: datetime) -> None:
+        with self._db.reading() as connection:
+            found = self._store.expiring(connection)
+        with self._lock:
+            self._heap = found
+            heapq.heapify(self._heap)
+        self._refill_at = now + IDLE
+
+    def _due(self, now: datetime) -> str | None:
+        with self._lock:
+            return heapq.heappop(self._heap)[1] if self._heap and self._heap[0][0] <= now else None
