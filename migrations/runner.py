@@ -8,6 +8,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from infra.db import Database, Transaction
 
@@ -26,22 +27,32 @@ def head() -> str:
 
 
 def current(database: Database) -> str:
-    """The revision the database has, or "" when it was never upgraded."""
-    with database.reading() as connection:
-        return _revision(connection)
+    """The revision the database has, or "" when it was never upgraded.
+
+    Raises SchemaOutdated for a file or a server that cannot be a database of this program.
+    """
+    try:
+        with database.reading() as connection:
+            return _revision(connection)
+    except DBAPIError as error:
+        raise SchemaOutdated(f"The database cannot be read: {_first_line(error)}. Correct database_url.") from error
 
 
 def upgrade(database: Database) -> tuple[str, str]:
     """Bring the database to `head` in one transaction; returns (revision before, revision after).
 
-    Raises SchemaOutdated when the database belongs to a newer program.
+    Raises SchemaOutdated when the database belongs to a newer program, or does not let us.
     """
-    with database.transaction() as tx:
-        _alone(tx)
-        before = _revision(tx.connection)
-        _refuse_unknown(before)
-        command.upgrade(config_for(tx.connection), "head")
-        after = _revision(tx.connection)
+    try:
+        with database.transaction() as tx:
+            _alone(tx)
+            before = _revision(tx.connection)
+            _refuse_unknown(before)
+            command.upgrade(config_for(tx.connection), "head")
+            after = _revision(tx.connection)
+    except DBAPIError as error:
+        text = f"The schema cannot be upgraded, and nothing was changed: {_first_line(error)}."
+        raise SchemaOutdated(f"{text} Correct database_url, or what its user may do.") from error
     if before != after:
         log.info("database upgraded", before=before or "nothing", after=after)
     return before, after
@@ -62,6 +73,11 @@ def check(database: Database) -> None:
         return
     state = f"is at revision {found}" if found else "has no tables yet"
     raise SchemaOutdated(f"The database {state}; this program needs {needed}. Run: playbook-bot db upgrade")
+
+
+def _first_line(error: DBAPIError) -> str:
+    """What the database itself said; statements and parameters may quote anybody's data."""
+    return str(error.orig).strip().splitlines()[0].rstrip(".")
 
 
 def _refuse_unknown(revision: str) -> None:

@@ -12,7 +12,7 @@ from bot.serving import build
 from bot.slack.manifest import ManifestRefused
 from bot.slack.manifest import manifest as slack_manifest
 from bot.terminal.answers import NOT_SUCCESSFUL, print_json, refuse, sentences
-from infra.db import Database
+from infra.db import Database, DatabaseUnavailable
 from infra.log import configure
 from infra.settings import load
 from migrations import runner
@@ -39,10 +39,17 @@ def upgrade() -> None:
     settings = load()
     database = Database(settings.database_url)
     try:
-        runner.upgrade(database)
+        before, after = runner.upgrade(database)
+    except DatabaseUnavailable as error:
+        refuse(f"{database.url.render_as_string(hide_password=True)}: {error}")
     finally:
         database.close()
-    click.echo(f"The schema is at {runner.head()}.")
+    if before == after:
+        click.echo(f"The schema is at {after} already.")
+    else:
+        click.echo(
+            f"The schema was brought from {before} to {after}." if before else f"The schema was made, at {after}."
+        )
 
 
 @click.command()

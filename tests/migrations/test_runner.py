@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from alembic import command
@@ -53,6 +54,31 @@ def test_an_upgrade_brings_an_empty_database_to_the_head(blank: Database) -> Non
     assert upgrade(blank) == (head(), head())
     assert current(blank) == head()
     check(blank)
+
+
+def test_what_is_no_database_of_ours_is_said_in_a_sentence(tmp_path: Path) -> None:
+    """A file of something else is neither read nor overwritten."""
+    path = tmp_path / "notes.db"
+    path.write_text("these are notes, and no database at all\n" * 40)
+    database = Database(f"sqlite:///{path}")
+
+    with pytest.raises(SchemaOutdated, match=r"cannot be read: file is not a database\. Correct database_url\.$"):
+        check(database)
+    with pytest.raises(SchemaOutdated, match=r"nothing was changed: file is not a database\. Correct"):
+        upgrade(database)
+    database.close()
+    assert path.read_text().startswith("these are notes")
+
+
+def test_a_table_of_somebody_else_is_not_taken_over(blank: Database) -> None:
+    """A database that already holds a table of a name we need is left as it is."""
+    taken = all_tables().sorted_tables[-1].name
+    with blank.transaction() as tx:
+        tx.connection.exec_driver_sql(f"CREATE TABLE {taken} (mine INTEGER)")
+    with pytest.raises(SchemaOutdated, match=r"nothing was changed: .*already exists"):
+        upgrade(blank)
+
+    assert inspect(blank.engine).get_table_names() == [taken]
 
 
 def test_two_upgrades_at_once_are_one_after_the_other(blank: Database, blank_database_url: str) -> None:
