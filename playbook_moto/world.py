@@ -1,0 +1,208 @@
+"""One account and Region of moto with an engine in it; it goes when moto forgets its backend."""
+
+import threading
+import weakref
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from moto.ssm.models import SimpleSystemManagerBackend, ssm_backends
+from moto.sts.models import sts_backends
+
+from approvals.store import ApprovalStore
+from audit.store import AuditStore
+from bot.api.asked import Asked
+from bot.api.automations import AutomationOperations
+from engine.actions import BY_NAME
+from engine.dispatch.local import LocalDispatcher
+from engine.embedded import EmbeddedEngine, Surroundings
+from engine.execution import FINAL, Execution
+from engine.performing import Performer
+from engine.scripts.runner import ScriptRunner
+from engine.scripts.script import ScriptPolicy
+from engine.shelf import DocumentShelf
+from engine.store import ExecutionStore
+from infra.clock import utc_now
+from infra.db import Database
+from migrations.tables import all_tables
+from playbook_moto.aws import MotoAws
+from playbook_moto.documents import MotoDocuments
+from playbook_moto.timers import Agenda, VirtualClock
+from playbooks.automation import Automation, AutomationParts
+from playbooks.automation_facts import AutomationFacts, AutomationSources
+from playbooks.catalog import Catalog
+from playbooks.documents.store import PreviewStore, TagStore
+from playbooks.people import Directory, Identity
+from playbooks.reactions import Reactions
+
+KEY = "_playbook_moto_world"
+_MAKING = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How executions run in moto.
+
+    With `real_time` steps take as long as they take and run in threads; without it they are over, or wait for people,
+    when the call that moved them returns: sleeps and polls cost nothing. `check_approvers` lets only principals on a
+    step's Approvers answer, as AWS does; without it everybody may, as moto knows no permissions either unless asked.
+    `endpoint` is the server's own address, where there is one. `jailed_scripts` runs aws:executeScript in the jail.
+    """
+
+    real_time: bool = False
+    check_approvers: bool = False
+    endpoint: str = ""
+    jailed_scripts: bool = False
+    poll_seconds: float = 1.0
+    workers: int = 4
+
+
+class Everybody(Directory):
+    """A directory in which everybody is on every list."""
+
+    def is_listed(self, identity: Identity, listed: Iterable[str]) -> bool:
+        """True."""
+        return True
+
+
+class World:
+    """The engine of one backend."""
+
+    def __init__(self, backend: SimpleSystemManagerBackend, settings: Settings) -> None:
+        self.account, self.region, self._settings = backend.account_id, backend.region_name, settings
+        self._db = Database("sqlite://")
+        all_tables().create_all(self._db.engine)
+        self._clock = VirtualClock()
+        self._agenda = Agenda(self._clock)
+        self._audit = AuditStore()
+        self._executions = ExecutionStore(self._audit)
+        scripts = ScriptRunner(ScriptPolicy(not settings.jailed_scripts, ()))
+        self._engine = self._new_engine(backend, scripts)
+        self.operations = self._new_operations(backend).operations()
+        stop = self._dispatch()
+        self._end = weakref.finalize(self, _close, stop, scripts, self._db)
+
+    def _new_engine(self, backend: SimpleSystemManagerBackend, scripts: ScriptRunner) -> EmbeddedEngine:
+        clock = utc_now if self._settings.real_time else self._clock
+        aws = MotoAws(self.account, self.region, self._settings.endpoint)
+        poll = timedelta(seconds=self._settings.poll_seconds)
+        performer = Performer(BY_NAME, aws.of, clock, poll=poll, services={"scripts": scripts})
+        self._shelf = DocumentShelf(self._executions)
+        documents = MotoDocuments(backend)
+        return EmbeddedEngine(
+            Surroundings(
+                self._db, self._executions, self._shelf, BY_NAME, performer, clock, documents=documents,
+                parameter_store=aws.session(region=self.region).parameter,
+            )
+        )  # fmt: skip
+
+    def _new_operations(self, backend: SimpleSystemManagerBackend) -> AutomationOperations:
+        clock = utc_now if self._settings.real_time else self._clock
+        directory = Directory() if self._settings.check_approvers else Everybody()
+        approvals, documents = ApprovalStore(self._audit), MotoDocuments(backend)
+        ids = iter(range(1, 10**9))
+        reactions = Reactions(
+            executions=self._executions, approvals=approvals, engine=self._engine, catalog=Catalog(()), clock=clock,
+            new_id=lambda: f"request-{next(ids)}",
+        )  # fmt: skip
+        verbs = Automation(
+            AutomationParts(
+                self._db, self._audit, self._executions, approvals, TagStore(), self._shelf, self._engine, documents,
+                directory, reactions.question, clock, self.account,
+            )
+        )  # fmt: skip
+        facts = AutomationFacts(
+            AutomationSources(
+                self._db, self._executions, self._shelf, TagStore(), PreviewStore(), documents, BY_NAME, directory,
+                clock, self.account,
+            )
+        )  # fmt: skip
+        return AutomationOperations(verbs, facts)
+
+    def _dispatch(self) -> Any:
+        if not self._settings.real_time:
+            self._engine.dispatcher = self._agenda
+            return lambda: None
+        dispatcher = LocalDispatcher(self._db, self._executions, self._engine, utc_now, workers=self._settings.workers)
+        self._engine.dispatcher = dispatcher
+        dispatcher.start()
+        return dispatcher.stop
+
+    def call(self, operation: str, given: dict[str, Any], access_key: str) -> dict[str, Any]:
+        """One operation of SSM's API. Raises ApiError, SsmRefused."""
+        _, arn, _ = sts_backends[self.account]["aws"].get_caller_identity(access_key, self.region)
+        by = Directory().iam(arn, name=arn.rpartition("/")[2], spellings=_spellings(arn))
+        answer = self.operations[operation](Asked(operation, given, by, arn, self.region))
+        if operation.startswith(("Start", "Send", "Stop")):
+            self.settle()
+        return answer
+
+    def settle(self) -> None:
+        """Without real time: run everything until it is over or waits for people."""
+        if not self._settings.real_time:
+            self._agenda.settle(self._engine.carry, self._held)
+
+    def advance(self, by: timedelta) -> None:
+        """Without real time: let time pass, so that questions expire."""
+        if not self._settings.real_time:
+            self._agenda.advance(by, self._engine.carry)
+            self.settle()
+
+    def _held(self) -> Collection[str]:
+        """Executions that wait for people, and those above them."""
+        with self._db.reading() as connection:
+            states = {state.id: state for state in self._executions.everything(connection)}
+        found: set[str] = set()
+        for state in states.values():
+            above: Execution | None = state if state.phase in ("signal", "held") and state.status not in FINAL else None
+            while above is not None:
+                found.add(above.id)
+                above = states.get(above.parent_id)
+        return found
+
+    def close(self) -> None:
+        """Stop everything."""
+        self._end()
+
+
+def _close(stop: Any, scripts: ScriptRunner, db: Database) -> None:
+    stop()
+    scripts.close()
+    db.close()
+
+
+def _spellings(arn: str) -> set[str]:
+    """What an Approvers list may call a principal: a user's name, a session's role."""
+    parts = arn.split(":", 5)
+    kind, _, rest = parts[5].partition("/")
+    if kind == "assumed-role":
+        return {arn, f"arn:{parts[1]}:iam::{parts[4]}:role/{rest.partition('/')[0]}"}
+    return {arn, rest.rpartition("/")[2]}
+
+
+def world_of(backend: SimpleSystemManagerBackend, settings: Settings) -> World:
+    """The world of a backend; a new one after moto was reset."""
+    with _MAKING:
+        found = vars(backend).get(KEY)
+        if not isinstance(found, World):
+            found = World(backend, settings)
+            vars(backend)[KEY] = found
+        return found
+
+
+def _worlds() -> list[World]:
+    backends = [backend for account in ssm_backends.values() for backend in account.values()]
+    return [world for backend in backends if isinstance(world := vars(backend).get(KEY), World)]
+
+
+def settle() -> None:
+    """Run every execution of every account until it is over or waits for people."""
+    for world in _worlds():
+        world.settle()
+
+
+def advance(by: timedelta) -> None:
+    """Let time pass for every execution of every account."""
+    for world in _worlds():
+        world.advance(by)
