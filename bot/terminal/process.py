@@ -24,7 +24,11 @@ def serve() -> None:
     """Run the bot until it is told to stop."""
     settings = load()
     configure(settings.log_level, style=settings.log_format, secrets=settings.secrets)
-    build(Service(settings)).run_until_signalled()
+    service = Service(settings)
+    try:
+        build(service).run_until_signalled()
+    finally:
+        service.db.close()
 
 
 @click.group()
