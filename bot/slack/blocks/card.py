@@ -1,5 +1,6 @@
 """The card of an execution: what fired, what runs, on what, how far, who agreed, how it ended. Pure."""
 
+import re
 from collections.abc import Iterable
 
 from bot.slack.blocks import text as t
@@ -74,7 +75,7 @@ def _parts(facts: ExecutionFacts) -> Iterable[Block]:
         yield from _question(question)
     yield t.section("steps", _progress(facts))
     if facts.failure_message and facts.is_over:
-        yield t.section("failure", f":warning: *Why:* {t.line(facts.failure_message, 1500)}")
+        yield t.section("failure", f":warning: *Why:* {t.line(_reason(facts.failure_message), 1500)}")
     if facts.outputs and facts.is_over:
         lines = [f"• {t.line(name, 100)}: {t.shown(value)}" for name, value in [*facts.outputs.items()][:MOST_OUTPUTS]]
         more = len(facts.outputs) - MOST_OUTPUTS
@@ -119,8 +120,21 @@ def _alarm(alarm: AlarmFacts, now: str) -> str:
     return text + (f"\n_{t.line(alarm.reason, 240)}_" if alarm.reason else "")
 
 
+def _reason(message: str) -> str:
+    """What went wrong without AWS's words around it, which tell a reader nothing; the trail has them all."""
+    inside = re.fullmatch(r"Step fails when it is [^.]{1,60}\. (.+?) Please refer to [^.]{1,80}\.", message, re.DOTALL)
+    return inside[1] if inside else message
+
+
+def _emphasised(text: str) -> str:
+    """The beginning in bold, up to the first stop: a long question in bold is read by nobody."""
+    beginning = re.match(r".{1,200}?[:.?!](?=\s)", text)
+    head = beginning[0] if beginning else text
+    return f"*{head}*{text[len(head) :]}"
+
+
 def _question(approval: ApprovalFacts) -> Iterable[Block]:
-    text = f":point_right: *{t.line(approval.message or approval.title, 1500)}*"
+    text = f":point_right: {_emphasised(t.line(approval.message or approval.title, 1500))}"
     if approval.problem:
         text += f"\n:warning: {t.line(approval.problem, 500)}"
     else:
