@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import structlog
-from slack_sdk import WebClient
 from waitress import create_server
 
 from audit.events import Event
@@ -20,18 +19,8 @@ from bot.intake.sns import SnsDoor
 from bot.intake.sqs import SqsIntake
 from bot.metrics import Metrics
 from bot.service import Service
-from bot.slack.app import build_app
-from bot.slack.client import LISTENER_TIMEOUT_SECONDS, web_client
-from bot.slack.door import SlackDoor
-from bot.slack.http import SlackHttp
-from bot.slack.identity import People
-from bot.slack.notifier import Notifier
-from bot.slack.outbox import Outbox
-from bot.slack.painter import CardPainter
+from bot.slack.assembly import Assembly, Ground, assemble
 from bot.slack.socket import SocketRunner
-from bot.slack.store import SlackStore
-from bot.slack.whispers import Whispers
-from bot.slack.workspace import Workspace
 from bot.web import Doors, Handler, build_web
 from engine.dispatch.local import LocalDispatcher
 from infra.db import DatabaseUnavailable
@@ -225,72 +214,48 @@ def _watch(service: Service, dispatcher: LocalDispatcher) -> None:
 
 def _slack(service: Service, serving: Serving) -> tuple[Handler | None, list[Part]]:
     """The Slack door, as the settings say: its HTTP handler, and its threads."""
-    settings, stopping = service.settings, serving.stopping
-    if settings.slack_mode == "off":
+    if service.settings.slack_mode == "off":
         return None, []
-    token, url = settings.slack_bot_token.get_secret_value(), settings.slack_api_url
-    client, quick = web_client(token, url), web_client(token, url, timeout=LISTENER_TIMEOUT_SECONDS)
-    store = SlackStore()
-    door = _door(service, store, quick)
-    count = service.metrics.slack_calls
-    outbox = Outbox(
-        service.db,
-        store,
-        client,
-        CardPainter(door),
-        service.clock,
-        fallback=settings.channel,
-        count=lambda method, outcome: count.labels(method, outcome).inc(),
-    )
-    notifier = Notifier(store, service.queries, service.clock, channel=settings.channel)
-    relay = Relay(service.db, service.audit, name="slack", handle=notifier.handle, clock=service.clock)
-    parts = [
-        threaded("notifier", relay.run, stopping),
-        threaded("outbox", outbox.run, stopping, wake=outbox.wake),
-        threaded("whispers", door.whispers.run, stopping),
-    ]
+    slack, stopping = assemble(_ground(service)), serving.stopping
     service.metrics.watch(
-        "slack_messages", "Messages that wait for Slack, by kind", "kind", partial(_depths, service, store)
+        "slack_messages", "Messages that wait for Slack, by kind", "kind", partial(_depths, service, slack)
     )
-    secret = settings.slack_signing_secret.get_secret_value()
-    observe = service.metrics.ack_seconds
-    app = build_app(door, quick, secret, lambda kind, seconds: observe.labels(kind).observe(seconds))
-    if settings.slack_mode == "http":
-        http = SlackHttp(app, secret, service.clock, lambda reason: service.operations.refuse_request("slack", reason))
-        return http.handle, parts
-    runner = SocketRunner(app, settings.slack_app_token.get_secret_value(), settings.slack_api_url)
-    serving.conditions["no connection to Slack"] = lambda: runner.is_connected
-    return None, [*parts, threaded("socket", runner.run, stopping)]
+    parts = [
+        threaded("notifier", slack.relay.run, stopping),
+        threaded("outbox", slack.outbox.run, stopping, wake=slack.outbox.wake),
+        threaded("whispers", slack.door.whispers.run, stopping),
+    ]
+    if slack.socket is None:
+        return slack.http.handle if slack.http else None, parts
+    serving.conditions["no connection to Slack"] = partial(_is_connected, slack.socket)
+    return None, [*parts, threaded("socket", slack.socket.run, stopping)]
 
 
-def _depths(service: Service, store: SlackStore) -> dict[str, float]:
-    with service.db.reading() as connection:
-        return {kind: float(count) for kind, count in store.depths(connection).items()}
-
-
-def _door(service: Service, store: SlackStore, client: WebClient) -> SlackDoor:
-    settings = service.settings
-    workspace = Workspace(client, service.clock, team_id=settings.slack_team_id, app_id=settings.slack_app_id)
-    workspace.learn()
-    groups = {name for playbook in service.catalog.all for name in (*playbook.approvers, *playbook.may_run)}
-    groups |= {name for members in settings.groups.values() for name in members}
-    people = People(
-        client,
-        service.directory,
-        service.clock,
-        workspace=workspace,
-        groups=[name for name in groups if name[:1] == "S" and name.isalnum() and name.isupper()],
-    )
-    return SlackDoor(
+def _ground(service: Service) -> Ground:
+    lists = [(*playbook.approvers, *playbook.may_run) for playbook in service.catalog.all]
+    lists += service.settings.groups.values()
+    metrics = service.metrics
+    return Ground(
+        service.settings,
         service.db,
-        store,
+        service.audit,
         service.operations,
         service.queries,
-        people,
-        workspace,
-        Whispers(),
+        service.directory,
+        frozenset(name for names in lists for name in names),
         service.clock,
+        observe=lambda kind, seconds: metrics.ack_seconds.labels(kind).observe(seconds),
+        count=lambda method, outcome: metrics.slack_calls.labels(method, outcome).inc(),
     )
+
+
+def _is_connected(socket: SocketRunner) -> bool:
+    return socket.is_connected
+
+
+def _depths(service: Service, slack: Assembly) -> dict[str, float]:
+    with service.db.reading() as connection:
+        return {kind: float(count) for kind, count in slack.store.depths(connection).items()}
 
 
 def _intake(service: Service, stopping: threading.Event) -> tuple[list[Part], Handler | None]:

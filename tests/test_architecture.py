@@ -33,7 +33,7 @@ BELOW_THE_VERBS: Final = ("playbooks.catalog", "playbooks.reactions", "playbooks
 
 IMPORTERS: Final[Mapping[str, tuple[str, ...]]] = {
     "slack_bolt": ("bot.slack",),
-    "slack_sdk": ("bot.slack", "bot.serving"),
+    "slack_sdk": ("bot.slack",),
     "slackblocks": ("bot.slack.blocks",),
     "boto3": ("infra", "engine.scripts.inside", "bot.demo"),
     "botocore": ("infra", "engine.scripts.inside", "bot.api.signature", "bot.demo"),
@@ -43,7 +43,14 @@ IMPORTERS: Final[Mapping[str, tuple[str, ...]]] = {
     "sqlalchemy": ("infra", "migrations", "*store", "playbooks.queries"),
     "alembic": ("migrations",),
     "psycopg": ("infra",),
-    "yaml": ("engine.yaml_source", "infra.settings_file", "playbooks.documents.content", "bot.demo", "bot.terminal"),
+    "yaml": (
+        "engine.yaml_source",
+        "engine.exporting",
+        "infra.settings_file",
+        "playbooks.documents.content",
+        "bot.demo",
+        "bot.terminal",
+    ),
     "jsonpath": ("engine.selectors",),
     "regex": ("engine.patterns",),
     "celery": ("engine.dispatch.celery",),
@@ -78,6 +85,7 @@ IMPURE: Final = frozenset(
 )  # fmt: skip
 """What a pure module does not import, nor anything of ours that it imports."""
 CONSTANT: Final[Mapping[str, str]] = {
+    "engine.actions": "a table: names, inputs and permissions are read from it, and nothing in it is run",
     "infra.aws_models": "reads botocore's data files, which change with its version only, and keeps them",
     "infra.aws_resources": "reads boto3's data files, which change with its version only",
     "engine.scripts.inside.seat": "its Plan is data that crosses the jail's wall; its folder is mounted alone",

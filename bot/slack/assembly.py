@@ -1,0 +1,97 @@
+"""The Slack door put together: from the client to the listeners, and the loops that run beside them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from slack_bolt import App
+from slack_sdk import WebClient
+
+from audit.relay import Relay
+from audit.store import AuditStore
+from bot.slack.app import Observe, build_app
+from bot.slack.client import LISTENER_TIMEOUT_SECONDS, web_client
+from bot.slack.door import SlackDoor
+from bot.slack.http import SlackHttp
+from bot.slack.identity import People
+from bot.slack.notifier import Notifier
+from bot.slack.outbox import Counted, Outbox
+from bot.slack.painter import CardPainter
+from bot.slack.socket import SocketRunner
+from bot.slack.store import SlackStore
+from bot.slack.whispers import Whispers
+from bot.slack.workspace import Workspace
+from infra.clock import Clock
+from infra.db import Database
+from infra.settings_model import Settings
+from playbooks.operations import Operations
+from playbooks.people import Directory
+from playbooks.queries import Queries
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What the door stands on. `listed` is everybody whom a playbook names: ids of user groups among them."""
+
+    settings: Settings
+    db: Database
+    audit: AuditStore
+    operations: Operations
+    queries: Queries
+    directory: Directory
+    listed: frozenset[str]
+    clock: Clock
+    observe: Observe
+    count: Counted
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """The parts of one door. Of `http` and `socket` it has the one that the settings say."""
+
+    door: SlackDoor
+    store: SlackStore
+    relay: Relay
+    outbox: Outbox
+    app: App
+    http: SlackHttp | None
+    socket: SocketRunner | None
+
+
+def assemble(ground: Ground) -> Assembly:
+    """Build every part; nothing runs yet, but Slack is asked who the bot is."""
+    settings, db, clock = ground.settings, ground.db, ground.clock
+    token, url = settings.slack_bot_token.get_secret_value(), settings.slack_api_url
+    quick = web_client(token, url, timeout=LISTENER_TIMEOUT_SECONDS)
+    store = SlackStore()
+    door = _door(ground, store, quick)
+    outbox = Outbox(
+        db,
+        store,
+        web_client(token, url),
+        CardPainter(door),
+        clock,
+        fallback=settings.channel,
+        count=ground.count,
+    )
+    notifier = Notifier(store, ground.queries, clock, channel=settings.channel)
+    relay = Relay(db, ground.audit, name="slack", handle=notifier.handle, clock=clock)
+    secret = settings.slack_signing_secret.get_secret_value()
+    app = build_app(door, quick, secret, ground.observe)
+    http = socket = None
+    if settings.slack_mode == "http":
+        http = SlackHttp(app, secret, clock, lambda reason: ground.operations.refuse_request("slack", reason))
+    else:
+        socket = SocketRunner(app, settings.slack_app_token.get_secret_value(), url)
+    return Assembly(door, store, relay, outbox, app, http, socket)
+
+
+def _door(ground: Ground, store: SlackStore, client: WebClient) -> SlackDoor:
+    settings, clock = ground.settings, ground.clock
+    workspace = Workspace(client, clock, team_id=settings.slack_team_id, app_id=settings.slack_app_id)
+    workspace.learn()
+    people = People(client, ground.directory, clock, workspace=workspace, groups=_user_groups(ground.listed))
+    return SlackDoor(ground.db, store, ground.operations, ground.queries, people, workspace, Whispers(), clock)
+
+
+def _user_groups(names: Iterable[str]) -> list[str]:
+    return [name for name in names if name[:1] == "S" and name.isalnum() and name.isupper()]
