@@ -34,40 +34,59 @@ EXPECTED = {
 class PersonEntry(BaseModel):
     """One human and the accounts that are theirs: `slack` a user id, `iam` ARNs or user names, `terminal` a login."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True, use_attribute_docstrings=True)
 
     id: str = Field(min_length=1)
+    """The name by which lists speak of this person."""
     name: str = ""
+    """As cards and the trail show it; else what Slack says."""
     slack: str = Field(default="", pattern=r"^([UW][A-Z0-9]+)?$")
+    """Slack user id (U… or W…), never a name."""
     iam: tuple[str, ...] = ()
+    """ARNs, or names of IAM users."""
     terminal: str = ""
+    """Login on the machine where `playbook-bot approve` and the like are run."""
     email: str = ""
+    """Kept for whoever reads the file; nothing is sent there."""
 
 
 class Settings(BaseModel):
     """Everything that can be chosen. Secrets never show in a repr or an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, str_strip_whitespace=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        str_strip_whitespace=True,
+        use_attribute_docstrings=True,
+    )
 
     database_url: str = Field(
         default="sqlite:///playbook-bot.db", repr=False, pattern=r"^(sqlite|postgresql\+psycopg)://"
     )
+    """Where everything is kept: sqlite:///FILE (one process), or postgresql://USER:PASSWORD@HOST/NAME."""
     audit_key: SecretStr = UNSET
     """Keys the audit chain (HMAC), so that whoever can write the database cannot forge it. Keep it elsewhere."""
 
     slack_bot_token: SecretStr = UNSET
+    """The Bot User OAuth Token (xoxb-…)."""
     slack_app_token: SecretStr = UNSET
+    """An App-Level Token (xapp-…) with connections:write, for Socket Mode."""
     slack_signing_secret: SecretStr = UNSET
+    """What Slack signs its requests with, for HTTP mode: Basic Information, App Credentials."""
     slack_mode: Literal["socket", "http", "off"] = "off"
     """Follows from the tokens unless given: an app token means socket, a signing secret http."""
     slack_api_url: str = "https://slack.com/api/"
+    """The Web API; another one only for a Slack of one's own."""
     slack_team_id: str = Field(default="", pattern=r"^([TE][A-Z0-9]+)?$")
     """When given, requests of any other workspace are refused."""
     slack_app_id: str = Field(default="", pattern=r"^(A[A-Z0-9]+)?$")
+    """When given, requests for any other app are refused."""
     channel: str = ""
     """Where cards go when the playbook names no channel."""
 
     http_host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 in a container or behind a load balancer."""
     http_port: int = Field(default=8080, ge=0, le=65535)
     """0 takes any free port."""
 
@@ -77,6 +96,7 @@ class Settings(BaseModel):
     """Whether the playbooks that come with the program are there, too."""
 
     sqs_queue_urls: tuple[str, ...] = ()
+    """URLs of the queues from which alarms are taken."""
     sns_topics: tuple[str, ...] = ()
     """ARNs of the topics whose messages are accepted; nothing is fetched for any other."""
     sns_certificate_hosts: tuple[str, ...] = ()
@@ -84,7 +104,9 @@ class Settings(BaseModel):
     regions: tuple[str, ...] = ()
     """Regions whose alarms are accepted; empty = all that topics and queues bring."""
     aws_region: str = ""
+    """The bot's own Region; without it AWS_REGION, AWS_DEFAULT_REGION, or what the AWS profile says."""
     aws_endpoint_url: str = ""
+    """An AWS of one's own (moto, LocalStack); without it AWS_ENDPOINT_URL, else AWS itself."""
     assume_role: str = Field(default="", pattern=r"^(arn:aws[a-z-]*:iam::\d{12}:role/.+)?$")
     """Role in which runbooks without an assumeRole of their own call AWS."""
 
@@ -93,6 +115,7 @@ class Settings(BaseModel):
     api_account: str = Field(default="123456789012", pattern=r"^\d{12}$")
     """The account that SSM's API belongs to: its documents, and users by name."""
     api_host: str = "127.0.0.1"
+    """Address on which SSM's API listens."""
     api_port: int | None = Field(default=None, ge=0, le=65535)
     """`serve` opens SSM's API on this port, too, when it is given; 0 takes any free port."""
 
@@ -103,13 +126,16 @@ class Settings(BaseModel):
     event_webhook_url: str = ""
     """Address that hears of them, signed with `event_webhook_secret` as standardwebhooks.com describes it."""
     event_webhook_secret: SecretStr = UNSET
+    """The key of that signature."""
     event_source: str = "playbook-bot.ssm"
     """Source of the events on the bus: AWS keeps `aws.` for itself. Queue and webhook get AWS's own `aws.ssm`."""
 
     people: tuple[PersonEntry, ...] = ()
+    """Who is who: an approval counts people, not accounts."""
     groups: Mapping[str, tuple[str, ...]] = {}
     """Name -> ids of people, Slack users or Slack user groups."""
     admins: tuple[str, ...] = ()
+    """Who may run every playbook and stop any execution: ids of people, Slack ids or ARNs."""
 
     allow_unjailed_scripts: bool = False
     """Whether scripts run where this machine cannot jail them: their authors may then do all that the bot may."""
@@ -122,6 +148,7 @@ class Settings(BaseModel):
     step_poll_seconds: float = Field(default=5, ge=0.05, le=300)
     """How long a step that waits for a resource pauses between two looks."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is logged, on stderr."""
     log_format: Literal["auto", "json", "console"] = "auto"
     """`auto`: for people on a terminal, JSON lines otherwise."""
 
