@@ -43,20 +43,25 @@ class Scope:
     variables: Mapping[str, Json] = field(default_factory=dict)
     system: Mapping[str, Json] = field(default_factory=dict)
     steps: frozenset[str] = frozenset()
+    declared: frozenset[str] = frozenset()
+    """Names of the variables there are, those without a value included."""
+    keeps_absent: bool = False
+    """Whether a reference to what has no value stays as it is written, instead of being left out."""
 
     def lookup(self, reference: str) -> Json | Missing | Unknown:
         """The value of a reference; MISSING for an output that is not there, UNKNOWN for no reference at all."""
+        absent: Missing | Unknown = UNKNOWN if self.keeps_absent else MISSING
         if reference in self.system:
             return self.system[reference]
         if reference.startswith("variable:"):
             name = reference.removeprefix("variable:")
-            return self.variables.get(name, UNKNOWN)
+            return self.variables.get(name, absent if name in self.declared else UNKNOWN)
         step, dot, output = reference.partition(".")
         if not dot:
             return self.parameters.get(reference, UNKNOWN)
         if step in self.outputs and output in self.outputs[step]:
             return self.outputs[step][output]
-        return MISSING if step in self.steps or step in self.outputs else UNKNOWN
+        return absent if step in self.steps or step in self.outputs else UNKNOWN
 
 
 def references(value: Json) -> Iterator[str]:

@@ -102,4 +102,5 @@ def scope_of(state: Execution, rules: Rules) -> Scope:
         variables=state.variables,
         system=system_values(state, rules.now),
         steps=frozenset(step.name for step in rules.document.all_steps()),
+        declared=frozenset(rules.document.variables),
     )

@@ -1,7 +1,9 @@
 """One decision in the making: a state that moves, and the events that say why. Used by the conductor only. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -16,6 +18,15 @@ from engine.selectors import SelectorError, select
 from engine.unreachable_aws import NoAws
 from infra.canonical import Json
 
+KEEPS_ABSENT: Final[Mapping[str, frozenset[str]]] = {
+    "aws:executeScript": frozenset({"InputPayload", "Script"}),
+    "aws:invokeLambdaFunction": frozenset({"InputPayload", "Payload"}),
+}
+"""Inputs in which a reference without a value stays as it is written, `{{ step.Output }}`.
+
+AWS's own scripts ask for it: AWSSupport-ContainEC2Instance, say, tells an instance without an Auto Scaling group by
+`asg_name.startswith("{")`. Elsewhere such an input is left out (reference/ssm-automation.md §4.3).
+"""
 GUIDE = "Please refer to Automation Service Troubleshooting Guide for more diagnosis details."
 
 
@@ -142,9 +153,15 @@ class Run:
         self._run_or_call(action, step)
 
     def _resolved(self, spec: Step) -> dict[str, Json]:
-        raw = {key: value for key, value in spec.inputs.items() if key != "LoopCondition"}
-        resolved = resolve(raw, scope_of(self.state, self.rules))
-        return resolved if isinstance(resolved, dict) else {}
+        scope = scope_of(self.state, self.rules)
+        keeping = replace(scope, keeps_absent=True)
+        kept = KEEPS_ABSENT.get(spec.action, frozenset())
+        found: dict[str, Json] = {}
+        for key, raw in spec.inputs.items():
+            value = MISSING if key == "LoopCondition" else resolve(raw, keeping if key in kept else scope)
+            if not isinstance(value, Missing):
+                found[key] = value
+        return found
 
     def _run_or_call(self, action: Action, step: StepExecution) -> None:  # type: ignore[type-arg]  # any inputs
         try:

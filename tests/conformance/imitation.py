@@ -55,7 +55,11 @@ class ImitatedAws(AwsSession):
             raise AwsRefused(MOTO_DEFECT, text, operation=operation) from error
 
     def _invoked(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        function = get_backend(ACCOUNT, self.region).get_function(str(params["FunctionName"]))
+        try:
+            function: Any = get_backend(ACCOUNT, self.region).get_function(str(params["FunctionName"]))
+        except Exception as error:
+            text = f"An error occurred (ResourceNotFoundException) when calling the Invoke operation: {error}"
+            raise AwsRefused("ResourceNotFoundException", text, operation="Invoke") from error
         source = _source_of(function)
         name = str(function.handler or "").rpartition(".")[2]
         if self.run_script is None or source is None:

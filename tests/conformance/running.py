@@ -37,8 +37,8 @@ from tests.fakes.clock import ManualClock
 
 REGION: Final = "eu-west-1"
 LEE: Final = Actor("person", "person:lee", "Lee")
-POLL: Final = timedelta(minutes=5)
-"""Between two looks, of the run's own time: a wait for what never comes then takes a dozen looks."""
+POLL: Final = timedelta(seconds=30)
+"""Between two looks, of the run's own time: a wait for what never comes then takes two looks a minute."""
 VIRTUAL: Final = "virtual time is over"
 HURRY: Final = (
     "import time as _t, datetime as _d; _t._spent = [0.0]; _t._real = (_t.time, _t.monotonic)\n"

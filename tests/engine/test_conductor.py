@@ -237,6 +237,25 @@ def test_outputs_are_selected_and_published() -> None:
     assert state.outputs == {"a.Id": "7"}
 
 
+def test_a_script_sees_the_reference_that_has_no_value() -> None:
+    """An absent output stays as it is written in a script's payload, and is left out of other inputs."""
+    absent = {"InputPayload": {"Group": "{{ later.Name }}"}, "Runtime": "python3.11"}
+    world = World(
+        runbook(
+            step("script", "aws:executeScript", inputs=absent, on_failure="Continue"),
+            step("call", inputs={"Name": "{{ later.Name }}", "Other": "x"}),
+            step("later"),
+        ),
+        {"script": [OK], "call": [OK], "later": [OK]},
+    )
+
+    world.play()
+
+    script, call, _ = world.state.steps
+    assert script.inputs["InputPayload"] == {"Group": "{{ later.Name }}"}
+    assert call.inputs == {"Other": "x"}
+
+
 def test_pause_waits_for_resume() -> None:
     """A pause holds the execution until Resume names its step."""
     world = World(runbook(step("a", "aws:pause"), step("b")), {"b": [OK]})

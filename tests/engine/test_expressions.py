@@ -1,5 +1,6 @@
 """References: found, resolved once with their types kept, rendered into text, coerced to a type."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -107,6 +108,25 @@ def test_resolve(value: Json, resolved: Json | Missing) -> None:
 
     assert found == resolved
     assert type(found) is type(resolved)
+
+
+def test_what_has_no_value_can_stay_as_it_is_written() -> None:
+    """A script's input keeps the reference, as AWS's scripts expect; elsewhere it is left out."""
+    value: Json = {"a": "{{ later.Id }}", "b": "{{ Name }}/{{ later.Id }}", "c": ["{{ look.Missing }}"]}
+
+    assert resolve(value, SCOPE) == {"b": "web/", "c": []}
+    assert resolve(value, replace(SCOPE, keeps_absent=True)) == {
+        "a": "{{ later.Id }}", "b": "web/{{ later.Id }}", "c": ["{{ look.Missing }}"],
+    }  # fmt: skip
+
+
+def test_a_declared_variable_without_a_value_is_absent() -> None:
+    """It is no unknown name: a comparison with it is false, it does not compare its own spelling."""
+    scope = replace(SCOPE, declared=frozenset({"Seen", "Later"}))
+
+    assert scope.lookup("variable:Later") is MISSING
+    assert scope.lookup("variable:Seen") == ["x"]
+    assert scope.lookup("variable:Nobody") is UNKNOWN
 
 
 def test_what_was_inserted_is_never_read_again() -> None:

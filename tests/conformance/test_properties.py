@@ -1,0 +1,71 @@
+"""What holds of every runbook: it ends, loses no step, runs none after the end, and follows the rules."""
+
+import random
+from collections.abc import Mapping
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.execution import FINAL, Status
+from tests.conformance.oracle_flow import final_status
+from tests.conformance.random_runbooks import Fate, fates, played, trees
+from tests.engine.worlds import World
+
+
+@given(trees(), fates)
+@settings(max_examples=300, deadline=None)
+def test_every_execution_is_what_the_rules_say(tree: dict[str, Any], chosen: Mapping[str, list[Fate]]) -> None:
+    """It comes to an end, through the steps and to the status that a second reading of the rules predicts."""
+    world = played(tree, chosen)
+
+    variables = {name: each["default"] for name, each in tree["variables"].items()}
+    assert final_status(tree, world.record, parameters={}, variables=variables) == world.state.status
+
+
+@given(trees(), fates, st.one_of(st.none(), st.integers(0, 8)))
+def test_no_step_is_lost_and_none_runs_after_the_end(
+    tree: dict[str, Any], chosen: Mapping[str, list[Fate]], cancel_after: int | None
+) -> None:
+    """Every step that began has ended, in the trail too, and the end is the last event."""
+    world = played(tree, chosen, cancel_after=cancel_after)
+
+    names = [event.name for event in world.events]
+    assert all(step.status in FINAL and step.ended_at for step in world.state.steps)
+    assert names.count("step.ended") == len(world.state.steps)
+    assert names.count("execution.ended") == 1
+    assert names[-1] == "execution.ended"
+    assert world.state.due_at is None
+
+
+@given(trees(), fates, st.integers(0, 8))
+def test_a_cancelled_execution_is_cancelled(
+    tree: dict[str, Any], chosen: Mapping[str, list[Fate]], cancel_after: int
+) -> None:
+    """Wherever it stands, a cancelled execution ends as Cancelled, or had ended before."""
+    world = played(tree, chosen, cancel_after=cancel_after)
+
+    was_asked = any(event.name == "execution.cancelling" for event in world.events)
+    assert (world.state.status is Status.CANCELLED) == was_asked
+
+
+@given(trees(), fates, st.randoms(use_true_random=False))
+def test_the_order_of_keys_means_nothing(
+    tree: dict[str, Any], chosen: Mapping[str, list[Fate]], dice: random.Random
+) -> None:
+    """The same document with its keys in another order runs the same way."""
+    assert _story(played(_shuffled(tree, dice), chosen)) == _story(played(tree, chosen))
+
+
+def _story(world: World) -> list[tuple[str, str]]:
+    return [(step.name, str(step.status)) for step in world.state.steps] + [("", str(world.state.status))]
+
+
+def _shuffled(value: Any, dice: random.Random) -> Any:
+    if isinstance(value, list):
+        return [_shuffled(item, dice) for item in value]
+    if not isinstance(value, dict):
+        return value
+    keys = list(value)
+    dice.shuffle(keys)
+    return {key: _shuffled(value[key], dice) for key in keys}
