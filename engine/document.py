@@ -22,6 +22,8 @@ class Missing(Enum):
 
 
 MISSING: Final = Missing.MISSING
+Severity = Literal["error", "warning", "note"]
+"""What AWS refuses; what will go wrong, or may; what is good to know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Problem:
     message: str
     path: Path = ()
     position: Position | None = None
-    severity: Literal["error", "warning"] = "error"
+    severity: Severity = "error"
     file: str = ""
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
 """The flow of a document: targets that do not exist, conditions that mean nothing, endless circles. Pure."""
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from engine.conditions import CONNECTIVES, OPERATORS
 from engine.document import Document, Path, Problem, Step
@@ -10,6 +11,14 @@ from engine.shape import kind_of, shown, suggestion
 from engine.source import Source
 from infra.canonical import Json
 
+NOT_ON_CANCEL: Final = frozenset(
+    {
+        "aws:approve", "aws:copyImage", "aws:createImage", "aws:createStack", "aws:createTags", "aws:loop", "aws:pause",
+        "aws:runInstances", "aws:sleep",
+    }
+)  # fmt: skip
+"""Actions that onCancel may not lead to (SSM User Guide, "Properties shared by all actions": onCancel)."""
+
 
 def flow_problems(document: Document, source: Source, *, is_whole: bool = True) -> list[Problem]:
     """What AWS refuses beyond the shape. `is_whole` says that the shape is right, so that circles are sought."""
@@ -17,6 +26,7 @@ def flow_problems(document: Document, source: Source, *, is_whole: bool = True) 
     homes = _homes(document)
     for step, path in document.steps_with_paths():
         problems += _targets(step, path, homes, source)
+        problems += _on_cancel(step, path, document, source)
         if step.action == "aws:branch":
             problems += _branch(step, path, homes, source)
         if step.action == "aws:loop" and step.inputs.get("LoopCondition") is not None:
@@ -50,6 +60,13 @@ def _targets(step: Step, path: Path, homes: Mapping[str, str], source: Source) -
     for key, target in wanted.items():
         if target is not None:
             yield from _target(target, step, homes, key=key, place=(*path, key), source=source)
+
+
+def _on_cancel(step: Step, path: Path, document: Document, source: Source) -> Iterator[Problem]:
+    target = document.step(step.on_cancel.removeprefix("step:")) if step.on_cancel.startswith("step:") else None
+    if target is not None and target.action in NOT_ON_CANCEL:
+        text = f'onCancel may not lead to "{target.name}", because {target.action} cannot run while a run is cancelled'
+        yield source.problem("FLW009", text, (*path, "onCancel"))
 
 
 def _target(

@@ -98,6 +98,10 @@ def reference_problems(document: Document, source: Source) -> Iterator[Problem]:
         found = wrong_with(reference, document, names)
         if found is not None and (reference.is_whole or not reference.output[0]):
             yield source.problem(*found, reference.path)
+    for text in REFERENCE.findall(document.assume_role):
+        if "." not in text and ":" not in text and text not in document.parameters and text not in WINDOW_PARAMETERS:
+            message = f'Parameter "{text}" is not declared.{_parameter_hint(text, document, names)}'
+            yield source.problem("REF001", message, ("assumeRole",))
     for step, path in document.steps_with_paths():
         for place, text in texts_of(step, path):
             if place[-2:] != ("inputs", "Script") and _STORE.search(text):

@@ -30,6 +30,8 @@ class Syntax:
     function: str
     has_segments: bool
     deep_scans: int
+    segments: tuple[str, ...] = ()
+    """Each bracket of the path, `..` before those that scan deeply."""
 
 
 def read_selector(selector: str) -> Syntax:
@@ -46,7 +48,7 @@ def read_selector(selector: str) -> Syntax:
     segments, deep_scans = _segments(body, selector)
     if deep_scans > MOST_DEEP_SCANS:
         raise SelectorError(f"a selector may have at most {MOST_DEEP_SCANS} deep scans (..)")
-    return Syntax(f"${''.join(segments)}", function[1] if function else "", bool(segments), deep_scans)
+    return Syntax(f"${''.join(segments)}", function[1] if function else "", bool(segments), deep_scans, tuple(segments))
 
 
 def _segments(body: str, selector: str) -> tuple[list[str], int]:

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
-from engine.document import Path, Position, Problem, RunbookRefused
+from engine.document import Path, Position, Problem, RunbookRefused, Severity
 from engine.json_source import read_json
 from engine.places import Places, Unreadable
 from engine.yaml_source import read_yaml
 from infra.canonical import Json
 
 LARGEST_CHARACTERS: Final = 4_000_000
+LARGEST_FILE: Final = 4 * LARGEST_CHARACTERS
 _UNPRINTABLE: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What YAML 1.2 calls not printable; JSON may hold no more of it outside escapes."""
 _LOOKS_LIKE_JSON: Final = re.compile(r'\s*\{\s*["}]')
@@ -40,9 +41,7 @@ class Source:
                 return found
         return None
 
-    def problem(
-        self, code: str, message: str, path: Path, *, severity: Literal["error", "warning"] = "error"
-    ) -> Problem:
+    def problem(self, code: str, message: str, path: Path, *, severity: Severity = "error") -> Problem:
         """A positioned problem."""
         return Problem(code, message, path, self.at(path), severity, self.file)
 
@@ -68,6 +67,22 @@ def read(text: str, *, file: str = "", duplicates: Literal["refuse", "warn"] = "
     traps = sorted([*places.traps, *(places.duplicates if duplicates == "warn" else ())], key=in_file_order)
     warnings = tuple(replace(_in_file(trap, file), severity="warning") for trap in traps)
     return Source(tree, places.positions, places.keys, file, warnings)
+
+
+def decode(data: bytes, *, file: str = "") -> str:
+    """A file's bytes as text. Raises RunbookRefused where they are not UTF-8, or too many to be a runbook."""
+    if len(data) > LARGEST_FILE:
+        raise _refused(Unreadable("SRC001", f"the file is larger than {LARGEST_FILE:,} bytes", 1, 1), file)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        is_utf_16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+        found = "UTF-16" if is_utf_16 else f"byte {data[error.start]:#04x} is not UTF-8"
+        before = data[: error.start]
+        line = before.count(b"\n") + 1
+        column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+        text = f"the file is not UTF-8 text ({found}); save it as UTF-8"
+        raise _refused(Unreadable("SRC011", text, line, column), file) from None
 
 
 def in_file_order(problem: Problem) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from engine.command_inputs import command_problems
 from engine.declarations import declared
 from engine.document import ABORT, Document, OutputSpec, Path, Problem, RunbookRefused, Step
 from engine.flow import flow_problems
@@ -57,6 +58,7 @@ def examine(text: str, *, name: str, file: str = "", version: str = "1") -> Exam
     is_small = _check_size(text, reading)
     if document is not None and is_small:
         reading.problems += flow_problems(document, source, is_whole=not reading.problems)
+        reading.problems += command_problems(document, source)
     return Examined(source, document, tuple(sorted(reading.problems, key=in_file_order)))
 
 

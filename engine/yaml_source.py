@@ -23,7 +23,8 @@ LONGEST_NUMBER: Final = 400
 _STANDARD: Final = "tag:yaml.org,2002:"
 _AMBIGUOUS: Final = re.compile(
     r"(?P<boolean>yes|no|on|off|y|n)|(?P<date>\d{4}-\d\d?-\d\d?(?:[Tt ].*)?)|(?P<octal>[-+]?0[0-9_]+|0o[0-7]+)"
-    r"|(?P<time>[-+]?[0-9]+(?::[0-5]?[0-9])+)|(?P<hex>0x[0-9a-fA-F]+)|(?P<digits>[-+]?[0-9][0-9]*_[0-9_]*)",
+    r"|(?P<time>[-+]?[0-9]+(?::[0-5]?[0-9])+)|(?P<hex>0x[0-9a-fA-F]+)|(?P<digits>[-+]?[0-9][0-9]*_[0-9_]*)"
+    r"|(?P<special>[-+]?\.inf|\.nan)",
     re.IGNORECASE,
 )
 _MEANINGS: Final = {
@@ -33,6 +34,7 @@ _MEANINGS: Final = {
     "time": "a number to the base of 60",
     "hex": "a hexadecimal number",
     "digits": "a number",
+    "special": "a number without end, or no number",
 }
 _ADVICE: Final = {
     "mapping values are not allowed in this context": 'put quotes around a text that contains ": "',
@@ -160,7 +162,7 @@ class _Reader:
 
     def _warn_of_traps(self, text: str, value: Json, path: Path, position: Position) -> None:
         if isinstance(value, str):
-            trap = _AMBIGUOUS.fullmatch(text) if text[:1] in "yYnNoO-+0123456789" else None
+            trap = _AMBIGUOUS.fullmatch(text) if text[:1] in "yYnNoO-+.0123456789" else None
             if trap is not None:
                 meaning = _MEANINGS[str(trap.lastgroup)]
                 message = f'"{text}" is text here, but other readers of YAML take it for {meaning}; put it in quotes'

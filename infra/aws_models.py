@@ -5,6 +5,7 @@ import functools
 import threading
 from typing import Any, Final
 
+import botocore
 import botocore.loaders
 import botocore.model
 
@@ -85,6 +86,11 @@ def service_names() -> tuple[str, ...]:
 def operation_names(service: str) -> tuple[str, ...]:
     """Every operation of a service, in PascalCase. Raises AwsRefused."""
     return tuple(_operation_names(service_name(service)).values())
+
+
+def method_name(operation: str) -> str:
+    """How a boto3 client spells an operation: describe_instances."""
+    return str(botocore.xform_name(operation))
 
 
 def operation_model(service: str, operation: str) -> Any:

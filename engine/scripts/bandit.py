@@ -19,11 +19,14 @@ NAME: Final = "customer_script.py"
 
 @functools.lru_cache(maxsize=1)
 def _library() -> Any:
+    for name in ("bandit", "stevedore"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        from bandit.core import config, manager  # noqa: PLC0415 - an extra: absent on most machines
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # bandit's plug-in loader warns of itself
+            from bandit.core import config, manager  # noqa: PLC0415 - an extra: absent on most machines
     except ImportError:
         return None
-    logging.getLogger("bandit").setLevel(logging.CRITICAL)
     return config, manager
 
 

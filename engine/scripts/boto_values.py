@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from infra.aws_errors import AwsRefused
-from infra.aws_models import operation_name, service_name
+from infra.aws_models import method_name, operation_name, operation_names, service_name
 from infra.aws_resources import (
     CLIENT_INJECTED,
     batch_actions,
@@ -197,3 +197,8 @@ def presigned(method: Value, texts: tuple[str, ...]) -> tuple[str, ...]:
     if method.name == "generate_presigned_post":
         return ("PutObject",) if method.service == "s3" else ()
     return tuple(operation for text in texts for operation in _operation(method.service, text))
+
+
+def methods_of(service: str) -> tuple[str, ...]:
+    """A client's methods, as Python spells them."""
+    return tuple(method_name(name) for name in operation_names(service))

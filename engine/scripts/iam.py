@@ -5,6 +5,7 @@ functions, classes and containers (engine/scripts/boto_walk.py).
 """
 
 import ast
+import functools
 import warnings
 from dataclasses import dataclass
 
@@ -53,6 +54,7 @@ class ScriptNeeds:
         return tuple(sorted({action for call in self.calls if not call.is_foreign for action in call.actions}))
 
 
+@functools.lru_cache(maxsize=512)
 def actions_of(source: str) -> ScriptNeeds:
     """What a Python script needs. Never raises for what a script may say."""
     try:

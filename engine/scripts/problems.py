@@ -1,32 +1,49 @@
-"""The scan of every script of a runbook, each finding at its place in the runbook's file. Pure, but for bandit.
+"""The scan of every script of a runbook, each finding at its place in the runbook's file. Pure.
 
-AWS looks into no script at CreateDocument, so all of these are warnings.
+AWS looks into no script at CreateDocument, so none of these is an error.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
-from engine.document import Document, Path, Problem, Step
-from engine.scripts import bandit
+from engine.document import Document, Path, Problem, Severity, Step
+from engine.scripts.boto_values import methods_of
 from engine.scripts.danger import Finding
+from engine.scripts.iam import ScriptNeeds, actions_of
 from engine.scripts.lines import in_file
 from engine.scripts.scan import scan
 from engine.scripts.script import is_powershell
+from engine.shape import suggestion
 
 ACTION: Final = "aws:executeScript"
 FREE_TEXT: Final = frozenset({"String", "StringList", "StringMap", "MapList"})
 """Types whose values can be anything, unless a pattern or a list of values says otherwise."""
+NOTHING: Final[Mapping[str, ScriptNeeds]] = {}
 
 
-def script_problems(document: Document, *, file: str = "", with_bandit: bool = True) -> Iterator[Problem]:
-    """Everything found in the runbook's scripts, in document order."""
+def script_problems(
+    document: Document, needs: Mapping[str, ScriptNeeds] = NOTHING, *, file: str = ""
+) -> Iterator[Problem]:
+    """Everything found in the runbook's scripts, in document order; `needs` by step, where they are known already."""
     templates = _free_templates(document)
     for step, path, source in python_scripts(document):
-        for finding in _findings(step, source, templates, with_bandit=with_bandit):
-            start = document.positions.get(path)
-            position = in_file(document.text, start, finding.line, finding.column) if start else None
-            message = f'script of step "{step.name}", line {finding.line}: {finding.message}'
-            yield Problem(finding.code, message, path, position, "warning", file)
+        for finding in _findings(step, source, templates, needs.get(step.name) or actions_of(source)):
+            yield at_line(document, step, path, finding, file=file)
+    for step, path in document.steps_with_paths():
+        if step.action == ACTION and is_powershell(str(step.inputs.get("Runtime"))):
+            text = f'the script of step "{step.name}" is PowerShell, which is not scanned'
+            place: Path = (*path, "inputs", "Runtime")
+            yield Problem("SCR900", text, place, document.positions.get(place), "note", file)
+
+
+def at_line(
+    document: Document, step: Step, path: Path, finding: Finding, *, file: str = "", severity: Severity = "warning"
+) -> Problem:
+    """A finding as a problem of the runbook, at the line of the runbook's file."""
+    start = document.positions.get(path)
+    position = in_file(document.text, start, finding.line, finding.column) if start else None
+    message = f'script of step "{step.name}", line {finding.line}: {finding.message}'
+    return Problem(finding.code, message, path, position, severity, file)
 
 
 def python_scripts(document: Document) -> Iterator[tuple[Step, Path, str]]:
@@ -37,12 +54,16 @@ def python_scripts(document: Document) -> Iterator[tuple[Step, Path, str]]:
             yield step, (*path, "inputs", "Script"), source
 
 
-def _findings(step: Step, source: str, templates: frozenset[str], *, with_bandit: bool) -> list[Finding]:
+def _findings(step: Step, source: str, templates: frozenset[str], needs: ScriptNeeds) -> list[Finding]:
     handler = "" if step.inputs.get("Attachment") else str(step.inputs.get("Handler") or "")
     found = list(scan(source, runtime=str(step.inputs.get("Runtime", "")), handler=handler, templates=templates))
-    if with_bandit and not any(finding.code == "SCR001" for finding in found):
-        lines = {finding.line for finding in found}
-        found += [finding for finding in bandit.findings(source) if finding.line not in lines]
+    found += [
+        Finding(
+            "SCR301", f"{call.sentence}.{suggestion(call.method, methods_of(call.service))}", call.line, call.column
+        )
+        for call in needs.unknown
+        if call.is_wrong
+    ]
     return sorted(found, key=lambda finding: (finding.line, finding.column, finding.code))
 
 

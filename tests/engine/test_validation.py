@@ -140,6 +140,10 @@ def test_the_body_of_a_loop_becomes_steps() -> None:
             HEAD + STEPS + "assumeRole: '{{ ssm:role }}'",
             "DOC005 6:1 assumeRole may not refer to Parameter Store ({{ssm:…}})",
         ),
+        (
+            HEAD + STEPS + "assumeRole: '{{ Role }}'",
+            'REF001 6:1 Parameter "Role" is not declared.',
+        ),
         (HEAD + STEPS + "outputs: a.X", 'DOC006 6:1 outputs must be a list of "stepName.OutputName", not "a.X"'),
         (HEAD + STEPS + "outputs: [{a: b}]", 'DOC006 6:11 an output is written "stepName.OutputName", not {"a": "b"}'),
         (HEAD + STEPS + "outputs: [b.X]", 'FLW001 6:11 Unknown step name in named output: b.X. Did you mean "a"?'),
@@ -232,6 +236,22 @@ def test_defaults_may_break_their_own_rules(definition: str) -> None:
         ),
         ("action: aws:sleep\ninputs: {}\nonFailure: step:b", 'FLW003 6:3 Unknown step name: "b" in onFailure.'),
         ("action: aws:sleep\ninputs: {}\nonCancel: step:b", 'FLW003 6:3 Unknown step name: "b" in onCancel.'),
+        (
+            "action: aws:sleep\ninputs: {}\nonCancel: step:a",
+            'FLW009 6:3 onCancel may not lead to "a", because aws:sleep cannot run while a run is cancelled',
+        ),
+        (
+            "action: aws:runCommand\ninputs: {DocumentName: [x], InstanceIds: [i]}",
+            "INP010 5:12 DocumentName of aws:runCommand must be a text, not a list",
+        ),
+        (
+            "action: aws:runCommand\ninputs: {DocumentName: X, InstanceIds: [i], Parameters: [x]}",
+            "INP010 5:47 Parameters of aws:runCommand must be a map (name: list of values), not a list",
+        ),
+        (
+            "action: aws:runCommand\ninputs: {DocumentName: X, InstanceIds: [i], TimeoutSeconds: long}",
+            'INP010 5:47 TimeoutSeconds of aws:runCommand must be a whole number, not "long"',
+        ),
         ("action: aws:sleep\ninputs: {}\nnextStep: b", 'FLW003 6:3 Unknown step name: "b" in nextStep.'),
         (
             "action: aws:sleep\ninputs: {}\nnextStep: a\nisEnd: true",
@@ -402,13 +422,15 @@ def test_every_document_that_aws_publishes_is_taken() -> None:
 NOT_TAKEN_BY_AWS = {
     ".kiro__skills__fis-genai-resilience__references__ssm-automation-pattern__block2.yaml": "STP006",
     "doc_source__automation-aws-apis-calling__block14.yaml": "FLW003",
+    "workshop__content__030_basic_content__090_scenarios__020_targeting_hybrid_instances"
+    "___index.en__block5.yaml": "FLW009",
     "test__pattern__automation__reboot-instance-and-wait.test.ts__literal1.json": "REF001",
     "cost_optimization_recommendations.yaml": "KEY001",
     "cost_savings_remediation.yaml": "KEY001",
     "cross_account_resource_management.yaml": "KEY001",
     "maintenance_window_setup.yaml": "KEY001",
 }
-"""Documents of others that AWS would refuse: fragments, and parameters with properties that do not exist."""
+"""Documents of others that AWS would refuse: fragments, properties that do not exist, onCancel to a sleep."""
 
 
 @needs_corpus

@@ -1,8 +1,5 @@
 """Findings in scripts as problems of the runbook, at the runbook's own lines."""
 
-import pytest
-
-from engine.scripts import bandit
 from engine.scripts.problems import script_problems
 from engine.validation import parse
 
@@ -41,30 +38,25 @@ HANDLER = 'the script has no function "gone", which the step names as its Handle
 
 def test_findings_stand_at_the_runbooks_lines() -> None:
     """Each finding names its step, and its line in the script and in the file."""
-    found = list(script_problems(parse(RUNBOOK, name="x"), file="x.yaml", with_bandit=False))
+    found = list(script_problems(parse(RUNBOOK, name="x"), file="x.yaml"))
 
     assert [str(problem) for problem in found] == [
         'x.yaml:16:18 script of step "first", line 4: os.system() gives its text to a shell',
         f'x.yaml:16:29 script of step "first", line 4: {TEMPLATE}',
         f'x.yaml:24:61 script of step "inner", line 1: {HANDLER}',
+        'x.yaml:27:21 the script of step "shell" is PowerShell, which is not scanned',
     ]
-    assert {problem.severity for problem in found} == {"warning"}
+    assert [problem.severity for problem in found] == ["warning", "warning", "warning", "note"]
 
 
-def test_bandit_adds_what_it_knows() -> None:
-    """Where bandit is installed, its own rules are asked, too; ours go before on the same line."""
-    if not bandit.is_available():
-        pytest.skip("bandit is not installed")
-    text = RUNBOOK.replace('return os.system("{{ Name }}{{ Safe }}{{ Size }}")', "cursor.execute('SELECT %s' % events)")
+def test_calls_that_no_client_has_are_named() -> None:
+    """A misspelt method fails in the middle of the night; here it is found before, with the name that was meant."""
+    text = RUNBOOK.replace('return os.system("{{ Name }}{{ Safe }}{{ Size }}")', "__import__('boto3')")
+    text = text.replace("import os", "import boto3; boto3.client('ecs').list_cluster()")
 
-    codes = [problem.code for problem in script_problems(parse(text, name="x"))]
+    found = [str(problem) for problem in script_problems(parse(text, name="x"), file="x.yaml")]
 
-    assert codes == ["B608", "SCR002"]
-
-
-def test_works_without_bandit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is an extra."""
-    monkeypatch.setattr(bandit, "_library", lambda: None)
-
-    assert bandit.findings("eval(x)") == []
-    assert not bandit.is_available()
+    assert found[0] == (
+        'x.yaml:13:21 script of step "first", line 1: a client of ecs has no method "list_cluster". '
+        'Did you mean "list_clusters"?'
+    )
