@@ -71,8 +71,8 @@ class ImitatedAws(AwsSession):
         end = self.run_script(script, self)
         if end.how == "done":
             return {"StatusCode": 200, "Payload": end.payload}
-        error = json.dumps({"errorMessage": (end.trace or end.failure)[-500:]})
-        return {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": error}
+        told = json.dumps({"errorMessage": (end.trace or end.failure)[-500:]})
+        return {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": told}
 
 
 def _source_of(function: Any) -> str | None:
