@@ -30,6 +30,7 @@ demo: install
 benchmark: install
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.ack
+	$(BIN)/python -m benchmarks.alarm
 
 lock: install
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/base.in -o requirements/base.txt
