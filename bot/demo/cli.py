@@ -126,6 +126,7 @@ def _attend(world: World, *, as_json: bool, alarm_after: float) -> None:
     red_at = time.monotonic() + alarm_after if alarm_after > 0 else float("inf")
     ended: list[float] = []
     while not never.wait(WATCH_SECONDS):
+        world.check()
         if time.monotonic() >= red_at:
             red_at = float("inf")
             fleet.turn_red(world.aws.client, fleet.FIRST_RED)

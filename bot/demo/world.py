@@ -124,6 +124,12 @@ class World:
         self.bot.start()
         self.bot.wait_until(lambda: answers(f"{self.url}/readyz"), BOT_SECONDS)
 
+    def check(self) -> None:
+        """See that what the bot lives in still runs. Raises ChildFailed: AWS and Slack forget all when they end."""
+        for part in (self.aws.child, self.workspace.child if self.has_slack else None):
+            if part is not None and not part.is_running:
+                raise ChildFailed(f"{part.name} has ended, and the demo with it. Its last words:\n{part.last_words()}")
+
     def stop(self) -> None:
         """Take everything down, the bot first, and forget it."""
         for part in (self.bot, self.workspace, self.stand_in, self.aws):

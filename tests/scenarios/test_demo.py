@@ -25,9 +25,10 @@ from bot.demo.children import CODE
 from bot.demo.environment import cache_folder
 from bot.demo.local_slack import WorkspaceUnavailable, program
 from bot.demo.person import Person, text_of
-from bot.demo.play import _asking, _card, _facts, _waiting_execution
+from bot.demo.play import _asking, _card, _facts, _says_the_end, _waiting_execution
 from bot.demo.story import APPROVE
-from bot.demo.window import Window
+from bot.demo.window import Message, Window
+from bot.demo.workspace import Identity
 from bot.demo.world import World
 
 pytestmark = pytest.mark.slow
@@ -151,7 +152,7 @@ def test_without_npm_it_goes_on(tmp_path: Path) -> None:
 
 
 def test_nothing_is_left_behind(needs_slack: None, tmp_path: Path) -> None:
-    """After kill -9 of the demo its children are gone, too; after SIGTERM also its files."""
+    """After SIGTERM the demo's children are gone, and its files."""
     with _demo("--alarm-after", "0", TMPDIR=str(tmp_path)) as (_, process):
         children = _children_of(process.pid)
         process.send_signal(signal.SIGTERM)
@@ -160,6 +161,85 @@ def test_nothing_is_left_behind(needs_slack: None, tmp_path: Path) -> None:
     assert len(children) == 3
     assert [child for child in children if Path(f"/proc/{child}").exists()] == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_demos_run_at_once_and_a_killed_one_takes_its_children_along(needs_slack: None, tmp_path: Path) -> None:
+    """Kill -9 of one: its children end with it, the other one goes on, and clears its files away where it starts."""
+    place = {"TMPDIR": str(tmp_path), "XDG_CACHE_HOME": str(_cache_with_the_program(tmp_path))}
+    with _demo("--http", "0", "--alarm-after", "0", **place) as (first, killed):
+        children = _children_of(killed.pid)
+        killed.kill()
+        killed.wait(START_SECONDS)
+        with _demo("--alarm-after", "0", **place) as (second, _), _demo("--alarm-after", "0", **place) as (third, _):
+            left = [child for child in children if _is_running(child)]
+            folders = list(tmp_path.glob("playbook-bot-demo-*"))
+            served = [_is_ready(one) for one in (second, third)]
+            command = [*DEMO, "env", "--url", second["url"]]
+            env = {**os.environ, **place}
+            named = subprocess.run(command, cwd=CODE, env=env, capture_output=True, text=True, check=False)
+
+    assert (left, len(folders), served) == ([], 2, [True, True])
+    assert f"PLAYBOOK_BOT_SLACK_API_URL={second['slack_api_url']}\n" in named.stdout
+    assert len({one["url"] for one in (first, second, third)}) == 3
+
+
+def _cache_with_the_program(folder: Path) -> Path:
+    """A cache of the test's own, so that it sees no demo of the user's; what was fetched once is not fetched again."""
+    fetched = program(cache_folder())
+    cache = folder / "cache" / "playbook-bot"
+    cache.mkdir(parents=True)
+    shutil.copy2(fetched, cache / fetched.name)
+    return cache.parent
+
+
+def _is_ready(coordinates: dict[str, Any]) -> bool:
+    with urllib.request.urlopen(f"{coordinates['url']}/readyz", timeout=PATIENCE) as answer:
+        return bool(answer.status == 200)
+
+
+def _is_running(pid: int) -> bool:
+    """Whether a process is alive; one that waits for its parent to notice its end is not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_a_bot_killed_in_the_middle_of_a_step_goes_on_by_itself(needs_slack: None) -> None:
+    """Kill -9 while the instance stops: the demo starts the bot again, it says what it caught up, the card goes on."""
+    with _demo("--alarm-after", "0.1") as (coordinates, process):
+        page, channel, people = coordinates["console_url"], coordinates["channel"], Identity()
+        window = Window(page)
+        sam = Person(window, page, people.approver, channel)
+        card = window.wait_for(lambda: _card(sam, fleet.FIRST_RED), PATIENCE, "the card")
+        sam.click(window.wait_for(lambda: _asking(window, card), PATIENCE, "the question"), APPROVE)
+        window.wait_for(lambda: _called(sam, card, "StopInstances"), PATIENCE, "the call that stops the instance")
+        bot = next(child for child in _children_of(process.pid) if b"bot\0serve" in _command_line(child))
+        os.kill(bot, signal.SIGKILL)
+
+        notice = window.wait_for(
+            lambda: [one for one in sam.messages() if one["ts"] != card["ts"]], PATIENCE, "a notice"
+        )
+        ended = window.wait_for(lambda: _ended(window, card), PATIENCE, "the end on the card")
+        stops = _called(sam, card, "StopInstances")
+        window.close()
+
+    assert "1 run taken up again" in text_of(notice[0])
+    assert str(ended["text"]).startswith("Success")
+    assert len(stops) == 1
+
+
+def _command_line(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def _called(reader: Person, card: Message, operation: str) -> list[Message]:
+    return [reply for reply in reader.thread(card["ts"]) if operation in text_of(reply)]
+
+
+def _ended(window: Window, card: Message) -> Message | None:
+    now = window.message(card["channel"], card["ts"])
+    return now if now is not None and _says_the_end(now) else None
 
 
 def _children_of(pid: int) -> list[int]:
@@ -186,8 +266,9 @@ def test_a_bot_killed_while_it_waits_takes_up_the_question(needs_slack: None) ->
         deadline = time.monotonic() + PATIENCE
         while not _facts(world, execution).is_over and time.monotonic() < deadline:
             time.sleep(0.05)
-        told = "\n".join(text_of(message) for message in sam.messages())
+        told = [text_of(message) for message in sam.messages()]
         assert _facts(world, execution).status == "Success", told
+        assert "1 run taken up again, 1 question still waiting for an answer" in told[1]
         window.close()
     finally:
         world.stop()

@@ -106,6 +106,9 @@ class SmallWorld:
         """Where things are."""
         return {"url": "http://127.0.0.1:1"}
 
+    def check(self) -> None:
+        """Nothing else has ended."""
+
     def start_bot(self) -> None:
         """Start it again."""
         self.starts += 1
