@@ -11,6 +11,7 @@ from engine.execution import Status
 from engine.signals import SignalType
 from playbooks.automation import Automation, Wish, fingerprint
 from playbooks.automation_facts import AutomationFacts, Facts, Sought, StepTest, steps
+from playbooks.documents.refusals import SsmRefused
 
 MOST_TAGS_AT_START: Final = 5
 NOT_CARRIED_OUT: Final = {
@@ -107,7 +108,7 @@ class AutomationOperations:
         )
         try:
             return {"ExecutionPreviewId": self._facts.preview(wish, asked.by)}
-        except LookupError as error:
+        except SsmRefused as error:
             raise invalid(str(error)) from error
 
     def previewed(self, asked: Asked) -> Answer:
