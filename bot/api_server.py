@@ -1,15 +1,13 @@
 """SSM's API put together from the parts of the process, and its server."""
 
-import threading
-from typing import Any, Final
-
-from waitress import create_server
+from typing import Final
 
 from bot.api.automations import AutomationOperations
 from bot.api.documents import DocumentOperations
 from bot.api.door import LARGEST_BODY, Door
 from bot.api.keys import access_keys
 from bot.api.web import build_web
+from bot.http_server import HttpServer
 from bot.service import Service
 
 THREADS: Final = 16
@@ -17,36 +15,17 @@ LARGEST_REQUEST: Final = 64 * LARGEST_BODY
 """Bytes after which the server itself hangs up, before anybody can answer in AWS's words."""
 
 
-class ApiServer:
-    """Listens from the moment it is made; answers from `start` to `stop`."""
-
-    def __init__(self, door: Door, host: str, port: int) -> None:
-        self._server: Any = create_server(
-            build_web(door),
-            host=host,
-            port=port,
-            threads=THREADS,
-            ident=None,
-            max_request_body_size=LARGEST_REQUEST,
-            connection_limit=1000,
-        )
-        self._thread = threading.Thread(target=self._server.run, name="api", daemon=True)
-        shown = f"[{host}]" if ":" in host else host
-        self.url = f"http://{shown}:{self._server.effective_port}"
-
-    def start(self) -> None:
-        """Answer calls."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Take no more calls."""
-        self._server.close()
-        self._thread.join(5)
-
-
-def api_server(service: Service, port: int) -> ApiServer:
+def api_server(service: Service, port: int) -> HttpServer:
     """The door, listening. Raises KeysInvalid, and OSError when the address cannot be had."""
-    return ApiServer(api_door(service), service.settings.api_host, port)
+    return HttpServer(
+        build_web(api_door(service)),
+        service.settings.api_host,
+        port,
+        name="api",
+        threads=THREADS,
+        largest_body=LARGEST_REQUEST,
+        connection_limit=1000,
+    )
 
 
 def api_door(service: Service) -> Door:

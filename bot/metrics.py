@@ -2,9 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
+import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from infra.db import DatabaseUnavailable
+
+log = structlog.get_logger()
 
 ACK_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0)
 
@@ -16,9 +21,14 @@ class _Gauges(Collector):
         self._name, self._text, self._label, self._read = name, text, label, read
 
     def collect(self) -> Iterator[Metric]:
-        """One gauge with one label."""
+        """One gauge with one label; without any value while the database is away, for the rest can still be told."""
         gauge = GaugeMetricFamily(self._name, self._text, labels=[self._label])
-        for key, value in self._read().items():
+        try:
+            found = self._read()
+        except DatabaseUnavailable as error:
+            log.warning("figures not read", metric=self._name, error=str(error))
+            found = {}
+        for key, value in found.items():
             gauge.add_metric([key], value)
         yield gauge
 

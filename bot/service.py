@@ -159,6 +159,7 @@ class Service:
             channel=self.settings.channel,
             regions=self.settings.regions,
             admins=self.settings.admins,
+            count_alarm=lambda verdict: self.metrics.alarms.labels(verdict).inc(),
         )
         return Operations(parts)
 

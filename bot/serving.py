@@ -5,23 +5,21 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import structlog
-from waitress import create_server
 
 from audit.events import Event
 from audit.relay import Relay
 from bot.api_events import deliveries, events_relay
 from bot.api_server import api_server
+from bot.http_server import HttpServer
 from bot.intake.certificates import Certificates
 from bot.intake.sns import SnsDoor
 from bot.intake.sqs import SqsIntake
-from bot.metrics import Metrics
 from bot.service import Service
 from bot.slack.assembly import Assembly, Ground, assemble
 from bot.slack.socket import SocketRunner
-from bot.web import Doors, Handler, build_web
+from bot.web import LARGEST_BODY, Doors, Handler, build_web
 from engine.dispatch.local import LocalDispatcher
 from infra.db import DatabaseUnavailable
 from infra.settings import SettingsInvalid
@@ -29,7 +27,10 @@ from migrations import runner
 
 log = structlog.get_logger()
 
-WEB_THREADS = 8
+WEB_THREADS = 32
+"""Requests wait here while the database is locked; /healthz must be answered all the same."""
+READY_PATIENCE = 1.0
+"""Seconds after which a database that lets nobody write counts as away."""
 
 
 @dataclass
@@ -50,6 +51,8 @@ class Serving:
     stopping: threading.Event = field(default_factory=threading.Event)
     conditions: dict[str, Callable[[], bool]] = field(default_factory=dict)
     """What must hold for the bot to do its work: a sentence for when it does not -> how to find out."""
+    depths: dict[str, Callable[[], float]] = field(default_factory=dict)
+    """Where work may pile up: a queue's name -> how much waits in it."""
     address: str = ""
     """Where it listens, for the log; "" = where the settings say."""
     _started: list[Part] = field(default_factory=list)
@@ -59,8 +62,7 @@ class Serving:
         found = [] if len(self._started) == len(self.parts) else ["starting"]
         found += [sentence for sentence, holds in self.conditions.items() if not holds()]
         try:
-            with self.service.db.reading() as connection:
-                self.service.audit.head(connection)
+            self.service.db.check_writable(patience=READY_PATIENCE)
         except DatabaseUnavailable as error:
             found.append(f"database: {error}")
         return found
@@ -75,6 +77,7 @@ class Serving:
     def stop(self) -> None:
         """Take everything down, doors first."""
         self.stopping.set()
+        self.service.db.wake()
         for part in reversed(self._started):
             try:
                 part.stop()
@@ -102,13 +105,10 @@ def build(service: Service) -> Serving:
         service.db, service.executions, service.engine, service.clock, workers=service.settings.workers
     )
     service.engine.dispatcher = dispatcher
-    _watch(service, dispatcher)
+    _watch(service, serving)
+    relay = Relay(service.db, service.audit, name="reactions", handle=service.reactions.handle, clock=service.clock)
+    serving.depths |= {"dispatcher": lambda: dispatcher.depth, "reactions": relay.lag}
     came_up = Part("came up", lambda: _say_what_was_found(service), lambda: None)
-    relay = threaded(
-        "reactions",
-        Relay(service.db, service.audit, name="reactions", handle=service.reactions.handle, clock=service.clock).run,
-        serving.stopping,
-    )
     doors, slack_parts = _slack(service, serving)
     intake_parts, sns = _intake(service, serving.stopping)
     web = web_part(service, serving, Doors(slack=doors, sns=sns))
@@ -116,7 +116,7 @@ def build(service: Service) -> Serving:
         came_up,
         Part("scripts", lambda: None, service.scripts.close),
         Part("dispatcher", dispatcher.start, dispatcher.stop),
-        relay,
+        threaded("reactions", relay.run, serving.stopping),
         threaded("expiry", service.expiry.run, serving.stopping, wake=service.expiry.wake),
         *slack_parts,
         *intake_parts,
@@ -157,7 +157,8 @@ def threaded(
         stopping.set()
         if wake is not None:
             wake()
-        thread.join(patience)
+        if thread.ident is not None:
+            thread.join(patience)
 
     return Part(name, thread.start, stop)
 
@@ -167,16 +168,10 @@ def web_part(service: Service, serving: Serving, doors: Doors) -> Part:
     web = build_web(doors, serving, service.metrics.registry)
     host, port = service.settings.http_host, service.settings.http_port
     try:
-        server: Any = create_server(web, host=host, port=port, threads=WEB_THREADS, ident=None)
+        server = HttpServer(web, host, port, name="web", threads=WEB_THREADS, largest_body=2 * LARGEST_BODY)
     except OSError as error:
         raise SettingsInvalid((f"PLAYBOOK_BOT_HTTP_PORT: cannot listen on {host}:{port}: {error.strerror}",)) from error
-    thread = threading.Thread(target=server.run, name="web", daemon=True)
-
-    def stop() -> None:
-        server.close()
-        thread.join(5)
-
-    return Part("web", thread.start, stop)
+    return Part("web", server.start, server.stop)
 
 
 def event_parts(service: Service, stopping: threading.Event) -> list[Part]:
@@ -196,20 +191,21 @@ def _api(service: Service) -> list[Part]:
     return [Part("api", server.start, server.stop)]
 
 
-def _watch(service: Service, dispatcher: LocalDispatcher) -> None:
-    metrics: Metrics = service.metrics
-
+def _watch(service: Service, serving: Serving) -> None:
     def by_status() -> dict[str, float]:
         with service.db.reading() as connection:
             return {status: float(count) for status, count in service.executions.counts(connection).items()}
 
-    def depths() -> dict[str, float]:
+    def open_approvals() -> float:
         with service.db.reading() as connection:
-            waiting = service.approvals.open_count(connection)
-        return {"dispatcher": float(dispatcher.depth), "approvals": float(waiting)}
+            return service.approvals.open_count(connection)
 
-    metrics.watch("executions", "Executions by status", "status", by_status)
-    metrics.watch("queue_depth", "Work that waits, by queue", "queue", depths)
+    def depths() -> dict[str, float]:
+        return {queue: float(depth()) for queue, depth in serving.depths.items()}
+
+    serving.depths["approvals"] = open_approvals
+    service.metrics.watch("executions", "Executions by status", "status", by_status)
+    service.metrics.watch("queue_depth", "Work that waits, by queue", "queue", depths)
 
 
 def _slack(service: Service, serving: Serving) -> tuple[Handler | None, list[Part]]:
@@ -217,6 +213,7 @@ def _slack(service: Service, serving: Serving) -> tuple[Handler | None, list[Par
     if service.settings.slack_mode == "off":
         return None, []
     slack, stopping = assemble(_ground(service)), serving.stopping
+    serving.depths |= {"notifier": slack.relay.lag, "outbox": lambda: sum(_depths(service, slack).values())}
     service.metrics.watch(
         "slack_messages", "Messages that wait for Slack, by kind", "kind", partial(_depths, service, slack)
     )

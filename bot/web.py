@@ -2,13 +2,21 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
+from typing import Final, Protocol
 
 from flask import Flask, Response, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-LARGEST_BODY = 1_000_000
+LARGEST_BODY: Final = 1_000_000
 """Bytes. Slack's views stay under 250 kB, SNS messages under 256 kB."""
+
+SENTENCES: Final[Mapping[int, str]] = {
+    404: "There is nothing here. Slack knocks at /slack/events, SNS at /sns; see also /healthz, /readyz and /metrics.",
+    405: "Slack and SNS send their requests with POST; /healthz, /readyz and /metrics are read with GET.",
+    413: f"The request is larger than {LARGEST_BODY:,} bytes.",
+    500: "Something went wrong here; the log has the rest.",
+}
 
 Answer = tuple[int, Mapping[str, str], bytes]
 Handler = Callable[[Mapping[str, str], bytes], Answer]
@@ -48,11 +56,17 @@ def build_web(doors: Doors, readiness: Readiness, registry: CollectorRegistry) -
     def metrics() -> Response:
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
+    for status, sentence in SENTENCES.items():
+        web.register_error_handler(status, partial(_plain, status, sentence))
     if doors.slack is not None:
         web.add_url_rule("/slack/events", "slack", _view(doors.slack), methods=["POST"])
     if doors.sns is not None:
         web.add_url_rule("/sns", "sns", _view(doors.sns), methods=["POST"])
     return web
+
+
+def _plain(status: int, sentence: str, _error: Exception) -> Response:
+    return Response(f"{sentence}\n", status=status, mimetype="text/plain")
 
 
 def _view(handler: Handler) -> Callable[[], Response]:

@@ -221,6 +221,20 @@ class Database:
                 connection.exec_driver_sql("BEGIN")
             yield connection
 
+    def check_writable(self, *, patience: float = 1.0) -> None:
+        """Find out whether something could be written now. Raises DatabaseUnavailable after about `patience` seconds.
+
+        A locked SQLite file and a PostgreSQL standby can be read all the while.
+        """
+        with self._translated():
+            if self.is_sqlite:
+                with self._group.member(patience):
+                    return
+            with self.engine.connect() as connection:
+                is_read_only = connection.exec_driver_sql("SHOW transaction_read_only").scalar() == "on"
+        if is_read_only:
+            raise DatabaseUnavailable("the server takes no writes: it is a standby, or set to read only")
+
     def _connection(self) -> AbstractContextManager[Connection]:
         return self._group.member() if self.is_sqlite else self.engine.begin()
 

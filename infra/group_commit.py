@@ -52,13 +52,14 @@ class GroupCommit:
         self._writer: Connection | None = None
 
     @contextmanager
-    def member(self) -> Iterator[Connection]:
-        """Run the block as one member; leave it once the rows are durable.
+    def member(self, patience: float | None = None) -> Iterator[Connection]:
+        """Run the block as one member, let in within `patience` seconds; leave it once the rows are durable.
 
         Raises TurnNotReached, CommitFailed, or DBAPIError when the database is locked or gone.
         """
-        deadline = time.monotonic() + self._patience
-        self._take_turn()
+        patience = self._patience if patience is None else patience
+        deadline = time.monotonic() + patience
+        self._take_turn(patience)
         try:
             connection, group = self._join(deadline)
         except BaseException as error:
@@ -80,13 +81,13 @@ class GroupCommit:
         """Close the writing connection."""
         self._discard_writer()
 
-    def _take_turn(self) -> None:
+    def _take_turn(self, patience: float) -> None:
         is_mine = False
         try:
             with self._gate:
                 self._waiting += 1
                 try:
-                    self._gate.wait_for(lambda: not self._is_taken, self._patience)
+                    self._gate.wait_for(lambda: not self._is_taken, patience)
                 finally:
                     self._waiting -= 1
                     is_mine, self._is_taken = not self._is_taken, True
@@ -96,7 +97,7 @@ class GroupCommit:
                 self._finish()
             raise
         if not is_mine:
-            raise TurnNotReached(f"other writers took longer than {self._patience:g} s")
+            raise TurnNotReached(f"other writers took longer than {patience:g} s")
 
     def _join(self, deadline: float) -> tuple[Connection, _Group]:
         connection = self._writing()

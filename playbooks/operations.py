@@ -1,6 +1,6 @@
 """The verbs: everything a door may ask for. Each one is one transaction; none of them talks to AWS or Slack."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
@@ -83,6 +83,10 @@ class Shelf(Protocol):
         """The name that was probably meant, or ""."""
 
 
+def _count_nothing(_verdict: str) -> None:
+    """Used where nobody reads figures."""
+
+
 @dataclass
 class Parts:
     """What the composition root gives the verbs."""
@@ -101,6 +105,8 @@ class Parts:
     channel: str = ""
     regions: tuple[str, ...] = ()
     admins: tuple[str, ...] = ()
+    count_alarm: Callable[[str], object] = _count_nothing
+    """Called with the verdict on each alarm message, once it is saved."""
 
 
 class Operations:
@@ -113,6 +119,11 @@ class Operations:
 
     def receive(self, alarm: Alarm) -> Received:
         """Record an alarm's state change once, and start or suggest what matches it."""
+        received = self._received(alarm)
+        self._parts.count_alarm(received.verdict)
+        return received
+
+    def _received(self, alarm: Alarm) -> Received:
         parts, now = self._parts, self._parts.clock()
         with parts.db.transaction() as tx:
             record = AlarmRecord(alarm.transition_key, alarm, now)
@@ -180,6 +191,8 @@ class Operations:
         data: dict[str, Json] = {"door": door, "reason": reason, "sender": sender}
         with self._parts.db.transaction() as tx:
             self._parts.audit.append(tx, [Event(name, "", SYSTEM, data)], self._parts.clock())
+        if name == "alarm.refused":
+            self._parts.count_alarm("refused")
 
     # -- people
 
