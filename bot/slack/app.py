@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import structlog
 from slack_bolt import App, BoltRequest, BoltResponse
+from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.error import BoltUnhandledRequestError
 from slack_sdk import WebClient
 
@@ -25,6 +26,8 @@ log = structlog.get_logger()
 
 REMEMBER: Final = timedelta(minutes=15)
 """Longer than Slack's five minutes of validity."""
+OBJECTS: Final = ("channel", "container", "event", "message", "view")
+"""Members of a body that are objects, or not there."""
 CHANGING: Final = frozenset({"run", "stop", "resume"})
 """Verbs of the slash command that must not be repeated; the others only tell."""
 
@@ -38,10 +41,24 @@ Observe = Callable[[str, float], None]
 def build_app(door: SlackDoor, client: WebClient, signing_secret: str, observe: Observe) -> App:
     """The app. Listeners run before the answer leaves, so that what was acknowledged is committed.
 
-    `client` is for calls before an acknowledgement: give it a short timeout.
+    `client` is for calls before an acknowledgement: give it a short timeout. Who the bot is, is not asked of Slack
+    for each process's first request, as Bolt would: a click must not fail because auth.test does.
     """
+
+    def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
+        me = door.workspace
+        return AuthorizeResult(
+            enterprise_id=enterprise_id,
+            team_id=team_id,
+            bot_token=client.token,
+            bot_id=me.bot_id,
+            bot_user_id=me.bot_user_id,
+        )
+
     app = App(
-        client=client,
+        client=WebClient(base_url=client.base_url, timeout=client.timeout, retry_handlers=[]),
+        authorize=authorize,
+        before_authorize=_look_at_shape,
         signing_secret=signing_secret,
         request_verification_enabled=bool(signing_secret),
         process_before_response=True,
@@ -55,6 +72,17 @@ def build_app(door: SlackDoor, client: WebClient, signing_secret: str, observe: 
     for listeners in (PlaybookListeners(door), ApprovalListeners(door), ExecutionListeners(door), HomeListeners(door)):
         listeners.register(app)
     return app
+
+
+def _look_at_shape(body: dict[str, Any], next: Callable[[], Any]) -> Any:  # noqa: A002 - Bolt's name
+    """Answer what no Slack sends before Bolt stumbles over it."""
+    is_sound = isinstance(body, dict) and all(isinstance(body.get(name) or {}, dict) for name in OBJECTS)
+    actions = body.get("actions", []) if is_sound else None
+    is_sound = is_sound and body.get("event", {}) is not None and isinstance(actions, list)
+    if not is_sound or not all(isinstance(action, dict) for action in actions or []):
+        log.warning("request not understood")
+        return BoltResponse(status=400, body="the request is not one of Slack's\n")
+    return next()
 
 
 class _Gate:

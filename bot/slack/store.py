@@ -277,7 +277,9 @@ class SlackStore:
     def is_new_request(self, tx: Transaction, key: str, now: datetime, keep: timedelta) -> bool:
         """Whether a request of Slack's is seen for the first time; old ones are forgotten."""
         made: Any = sqlite.insert(request_table) if tx.is_sqlite else postgresql.insert(request_table)
-        is_new = tx.execute(made.values(key=key, at=now).on_conflict_do_nothing()).rowcount == 1
+        statement = made.values(key=key, at=now).on_conflict_do_nothing().returning(request_table.c.key)
+        # Not rowcount: PostgreSQL's driver does not tell how many rows an INSERT made.
+        is_new = tx.execute(statement).first() is not None
         if is_new and key.startswith("0"):
             tx.execute(request_table.delete().where(request_table.c.at < now - keep))
         return is_new

@@ -23,6 +23,7 @@ class Workspace:
         self._client, self._clock = client, clock
         self._given, self.app_id = team_id, app_id
         self._team_id, self._enterprise_id, self._url = "", "", ""
+        self.bot_id, self.bot_user_id = "", ""
         self._asked_at: datetime | None = None
         self._lock = threading.Lock()
 
@@ -58,6 +59,7 @@ class Workspace:
             log.warning("Slack does not say who we are yet; links are left out", error=str(error))
             return
         self._url, self._enterprise_id = str(found.get("url") or ""), str(found.get("enterprise_id") or "")
+        self.bot_id, self.bot_user_id = str(found.get("bot_id") or ""), str(found.get("user_id") or "")
         self._team_id = str(found.get("team_id") or "")
 
     def is_ours(self, team_id: str, enterprise_id: str = "") -> bool:

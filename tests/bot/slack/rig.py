@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from sqlalchemy import update
+
 from audit.relay import Relay
 from bot.service import Service
 from bot.slack.app import build_app
@@ -21,7 +23,7 @@ from bot.slack.identity import People
 from bot.slack.notifier import Notifier
 from bot.slack.outbox import Outbox
 from bot.slack.painter import CardPainter
-from bot.slack.store import SlackStore
+from bot.slack.store import SlackStore, message_table
 from bot.slack.whispers import Whispers
 from bot.slack.workspace import Workspace
 from engine.dispatch.local import LocalDispatcher
@@ -142,6 +144,11 @@ class Rig:
             if not busy:
                 break
         self.outbox.pump()
+
+    def clock_on(self) -> None:
+        """Let the pause between two edits of one message be over."""
+        with self.service.db.transaction() as tx:
+            tx.execute(update(message_table).values(next_at=self.clock()))
 
     def _carry(self) -> int:
         now = self.clock()
