@@ -61,7 +61,7 @@ IMPORTERS: Final[Mapping[str, tuple[str, ...]]] = {
     "cryptography": ("bot.intake.certificates", "bot.demo"),
     "flask": ("bot.web", "bot.console", "bot.api"),
     "jinja2": ("bot.console",),
-    "waitress": ("bot.serving", "bot.api_server"),
+    "waitress": ("bot.http_server",),
     "prometheus_client": ("bot.metrics", "bot.web"),
     "click": ("bot.cli", "bot.terminal", "bot.demo"),
     "rich": ("bot.terminal",),
