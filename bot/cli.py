@@ -11,6 +11,7 @@ from bot.terminal.graph import graph
 from bot.terminal.library import export, import_, push_
 from bot.terminal.lint import lint
 from bot.terminal.permissions import permissions
+from bot.terminal.preview import preview_
 from bot.terminal.process import PROCESS_COMMANDS
 from bot.terminal.rehearsals import rehearse
 from bot.terminal.runbooks import runbook
@@ -32,7 +33,7 @@ runbook.add_command(graph)
 runbook.add_command(lint)
 runbook.add_command(permissions)
 runbook.add_command(schema)
-for command in (import_, export, push_):
+for command in (import_, export, push_, preview_):
     runbook.add_command(command)
 
 
