@@ -36,7 +36,7 @@ def _check(subject: Subject) -> Iterator[Found]:
             yield from _names(step, place, subject)
             model = subject.operation(step)
             if model is not None:
-                yield from _call(step, model, place)
+                yield from _call(step, model, place, subject)
                 yield from _answer(step, model, path)
 
 
@@ -54,7 +54,7 @@ def _names(step: Step, path: Path, subject: Subject) -> Iterator[Found]:
         yield Found("API002", str(error), (*path, "Api"))
 
 
-def _call(step: Step, model: Any, path: Path) -> Iterator[Found]:
+def _call(step: Step, model: Any, path: Path, subject: Subject) -> Iterator[Found]:
     if model.has_streaming_output or model.has_event_stream_output:
         text = f"{model.name} answers with a stream, which runbooks cannot read"
         yield Found("API003", text, (*path, "Api"))
@@ -68,7 +68,7 @@ def _call(step: Step, model: Any, path: Path) -> Iterator[Found]:
         name = key if key in members else spelled.get(key.lower(), "")
         given.add(name)
         if name:
-            yield from misfits(value, members[name], (*path, key))
+            yield from misfits(value, members[name], (*path, key), subject.type_of)
         else:
             text = f'{model.name} has no input "{key}".{suggestion(key, members)}'
             yield Found("API004", text, (*path, key))
@@ -160,6 +160,7 @@ FAMILY: Final = Family(
         warning("API009", "a selector finds nothing in the operation's answer"),
         warning("API010", "what a selector finds cannot become the type of its output"),
         warning("API011", "a desired value that the property never has"),
+        warning("API013", "a parameter, variable or output is of a type that the input cannot take"),
     ),
     _check,
 )

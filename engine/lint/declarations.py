@@ -15,6 +15,7 @@ from engine.shape import VARIABLE_TYPES, suggestion
 
 LISTS: Final = ("StringList", "MapList")
 SECRET: Final = re.compile(r"(?:password|passwd|secret|api_?key|private_?key|access_?token)$", re.IGNORECASE)
+LONGEST_NAME: Final = 50
 MOST_VARIABLE_ITEMS: Final = 200
 """Of a MapList variable; a StringList may have 50 items, a String 512 characters (User Guide, "variables")."""
 
@@ -26,6 +27,9 @@ def _check(subject: Subject) -> Iterator[Found]:
         path: Path = ("parameters", name)
         yield from _contradictions(parameter, path)
         yield from _default(parameter, path)
+        if len(name) > LONGEST_NAME:
+            text = f"a start cannot name a parameter of more than {LONGEST_NAME} characters"
+            yield Found("PAR107", text, path)
         if name not in used:
             yield Found("PAR108", f'parameter "{name}" is used nowhere', path)
         if SECRET.search(name) and native_type(parameter.type) == "String":
@@ -126,6 +130,7 @@ FAMILY: Final = Family(
         warning("PAR104", "the default breaks the parameter's own rules"),
         warning("PAR105", "the default is no id, name or ARN of the resource that the type says"),
         warning("PAR106", "a reference in a default refers to nothing"),
+        warning("PAR107", "the name of a parameter is too long for a start to give it"),
         note("PAR108", "a parameter is used nowhere"),
         warning("PAR109", "a secret is a parameter, which is kept in plain text", "Secrets Manager or a SecureString"),
         warning("VAR101", "the default of a variable does not fit its type"),

@@ -36,8 +36,6 @@ def _branch(step: Step, path: Path, subject: Subject) -> Iterator[Found]:
         place: Path = (*path, "inputs", "Choices", index)
         condition = {key: value for key, value in choice.items() if key != "NextStep"}
         yield from _conditions(condition, place)
-        if str(choice.get("NextStep")) == step.name:
-            yield Found("FLW105", f'a choice of "{step.name}" leads back to itself', place)
         first = seen.setdefault(repr(condition), index)
         if first != index:
             text = f"choice {index + 1} has the condition of choice {first + 1}, so it is never taken"
@@ -121,8 +119,6 @@ def _failure(step: Step, path: Path, subject: Subject) -> Iterator[Found]:
     if step.on_failure == CONTINUE and step.action == "aws:approve":
         text = f'a rejection or time-out of "{step.name}" is ignored: the steps after it run all the same'
         yield Found("FLW108", text, (*path, "onFailure"))
-    if target == step.name and step.on_failure.startswith("step:"):
-        yield Found("FLW105", f'"{step.name}" goes back to itself when it fails', (*path, "onFailure"))
 
 
 FAMILY: Final = Family(
@@ -132,7 +128,6 @@ FAMILY: Final = Family(
         note("FLW102", "a failure is handled, and the execution fails nevertheless", "write isCritical"),
         note("FLW103", "aws:branch without Default falls through to the next step"),
         warning("FLW104", "a choice that an equal one before it hides"),
-        warning("FLW105", "a step leads back to itself"),
         warning("FLW106", "the Variable of a condition is no reference"),
         warning("FLW107", "a comparison that can never hold"),
         warning("FLW108", "an approval that is refused does not stop the run", "let onFailure be Abort"),

@@ -3,7 +3,7 @@
 AWS looks at no input before its step starts (kinds of aws:runCommand's excepted), so these are warnings.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from engine.actions.delete_stack import MEMBER
 from engine.actions.sleep import LONGEST, duration, moment
 from engine.document import Path, Step
 from engine.lint.rule import Family, Found, warning
+from engine.lint.shapes import misfits
 from engine.lint.subject import Subject, has_reference
 from engine.scripts.script import PYTHON, is_powershell
 from engine.shape import shown, suggestion
@@ -29,6 +30,8 @@ NATIVE: Final[Mapping[str, tuple[str, str, Mapping[str, str]]]] = {
     "aws:runInstances": ("ec2", "RunInstances", run_instances.RENAMED),
 }
 """Actions that hand on whatever their operation takes: service, operation, inputs of another name."""
+OWN: Final = run_instances.OWN
+"""Inputs that the action gives another form."""
 ELSEWHERE: Final = frozenset({"aws:branch", "aws:loop", "aws:pause"})
 """What is wrong with these is said by the parser, or nothing can be."""
 
@@ -39,8 +42,10 @@ def _check(subject: Subject) -> Iterator[Found]:
         if action is None or step.action in ELSEWHERE:
             continue
         place: Path = (*path, "inputs")
-        yield from _by_model(step, action.Inputs, place)
-        yield from _unknown(step, place)
+        wrong = list(_by_model(step, action.Inputs, place))
+        yield from wrong
+        if step.action in NATIVE:
+            yield from _operation(step, place, subject, wrong={each.path for each in wrong})
         if step.action == "aws:sleep":
             yield from _sleep(step, place)
         if step.action == "aws:executeScript":
@@ -122,16 +127,17 @@ def _spelled(name: str, model: Any) -> str:
     )
 
 
-def _unknown(step: Step, path: Path) -> Iterator[Found]:
-    """Inputs that neither the guide nor the operation behind the action has."""
-    if step.action not in NATIVE:
-        return
+def _operation(step: Step, path: Path, subject: Subject, *, wrong: Collection[Path]) -> Iterator[Found]:
+    """Inputs that neither the guide nor the operation behind the action has, and values that the latter refuses."""
     service, operation, renamed = NATIVE[step.action]
     members = operation_model(service, operation).input_shape.members
     known = {*_known(BY_NAME[step.action].Inputs), *renamed, *members} - set(renamed.values())
-    for key in step.inputs:
+    for key, value in step.inputs.items():
+        place: Path = (*path, key)
         if key not in known and not key.startswith(MEMBER):
-            yield Found("INP002", f'{step.action} has no input "{key}".{suggestion(key, sorted(known))}', (*path, key))
+            yield Found("INP002", f'{step.action} has no input "{key}".{suggestion(key, sorted(known))}', place)
+        elif place not in wrong and renamed.get(key, key) in members and key not in OWN:
+            yield from misfits(value, members[renamed.get(key, key)], place, subject.type_of)
 
 
 def _sleep(step: Step, path: Path) -> Iterator[Found]:

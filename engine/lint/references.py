@@ -1,9 +1,11 @@
 """References that AWS takes and that nevertheless find nothing: no such output, not run yet, no such value. Pure."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
 from engine.document import Document, Path, Step
+from engine.expressions import REFERENCE
 from engine.expressions import references as names_in
 from engine.lint.produced import outputs_of
 from engine.lint.rule import Family, Found, note, warning
@@ -34,13 +36,19 @@ def _reference(reference: Reference, subject: Subject) -> Iterator[Found]:
         yield Found("REF103", text, reference.path)
     elif reference.is_in_script:
         wrong = wrong_with(reference, subject.document, frozenset(subject.named))
-        if wrong is not None:
+        if wrong is not None and not _is_python(reference):
             text = f'"{{{{ {reference.text} }}}}" in the script refers to nothing, so it stays as it is'
             yield Found("REF110", f"{text}; SSM may refuse it", reference.path)
     elif name and not reference.is_whole:
         near = suggestion(name, subject.named)
         text = f'"{{{{ {reference.text} }}}}" names no step and stays as it is.{near}'
         yield Found("REF108", text, reference.path)
+
+
+def _is_python(reference: Reference) -> bool:
+    """Whether the script has a name of its own of that spelling: then the braces are those of an f-string."""
+    source = REFERENCE.sub("", str(reference.step.inputs.get("Script")))
+    return re.search(rf"\b{re.escape(reference.text.partition('.')[0])}\b", source) is not None
 
 
 def _output(reference: Reference, step: Step, output: str, subject: Subject) -> Iterator[Found]:

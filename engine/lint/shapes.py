@@ -3,7 +3,7 @@
 What the engine converts (a text for a number, a lone value for a list, JSON text for a map) fits.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from engine.actions.api_inputs import shaped
@@ -19,17 +19,56 @@ WANTED: Final = {
 }  # fmt: skip
 
 
-def misfits(value: Json, shape: Any, path: Path) -> Iterator[Found]:
-    """Everything in a value that the operation would refuse."""
+UNFIT: Final[Mapping[str, frozenset[str]]] = {
+    "structure": frozenset({"Integer", "Boolean", "StringList"}),
+    "map": frozenset({"Integer", "Boolean", "StringList"}),
+    "integer": frozenset({"Boolean", "StringList", "StringMap", "MapList"}),
+    "long": frozenset({"Boolean", "StringList", "StringMap", "MapList"}),
+    "float": frozenset({"Boolean", "StringList", "StringMap", "MapList"}),
+    "double": frozenset({"Boolean", "StringList", "StringMap", "MapList"}),
+    "boolean": frozenset({"Integer", "StringList", "StringMap", "MapList"}),
+}
+"""Types that cannot become a kind of value; texts can become anything."""
+LISTED: Final[Mapping[str, frozenset[str]]] = {
+    "structure": frozenset({"MapList", "StringMap"}),
+    "string": frozenset({"StringList"}),
+    "integer": frozenset({"StringList"}),
+    "long": frozenset({"StringList"}),
+}
+"""Types that can become a list of that kind."""
+TypeOf = Callable[[Json], str]
+
+
+def misfits(value: Json, shape: Any, path: Path, type_of: TypeOf) -> Iterator[Found]:
+    """Everything in a value that the operation would refuse; `type_of` says what type a reference has."""
+    type_ = type_of(value)
+    if type_:
+        yield from _typed(value, type_, shape, path)
+        return
     match shape.type_name:
         case "structure":
-            yield from _structure(value, shape, path)
+            yield from _structure(value, shape, path, type_of)
         case "list":
-            yield from _list(value, shape, path)
+            yield from _list(value, shape, path, type_of)
         case "map":
-            yield from _map(value, shape, path)
+            yield from _map(value, shape, path, type_of)
         case _:
             yield from _scalar(value, shape, path)
+
+
+def _typed(value: Json, type_: str, shape: Any, path: Path) -> Iterator[Found]:
+    """A reference whose type is declared."""
+    kind = shape.type_name
+    if kind == "list":
+        kind = shape.member.type_name
+        if type_ in LISTED.get(kind, ()):
+            return
+    if type_ in UNFIT.get(kind, ()):
+        yield Found("API013", f"{value} is {_article(type_)}, which {_name(path)} cannot take", path)
+
+
+def _article(type_: str) -> str:
+    return f"{'an' if type_ == 'Integer' else 'a'} {type_}"
 
 
 def _is_open(value: Json) -> bool:
@@ -37,7 +76,7 @@ def _is_open(value: Json) -> bool:
     return isinstance(value, str) and (has_reference(value) or value.lstrip()[:1] in ("{", "["))
 
 
-def _structure(value: Json, shape: Any, path: Path) -> Iterator[Found]:
+def _structure(value: Json, shape: Any, path: Path, type_of: TypeOf) -> Iterator[Found]:
     if getattr(shape, "is_document_type", False) or _is_open(value) or value is None:
         return
     if not isinstance(value, dict):
@@ -45,7 +84,7 @@ def _structure(value: Json, shape: Any, path: Path) -> Iterator[Found]:
         return
     for key, item in value.items():
         if key in shape.members:
-            yield from misfits(item, shape.members[key], (*path, key))
+            yield from misfits(item, shape.members[key], (*path, key), type_of)
         else:
             yield Found("API004", f'{_name(path)} has no member "{key}".{suggestion(key, shape.members)}', (*path, key))
     for name in shape.required_members:
@@ -53,27 +92,27 @@ def _structure(value: Json, shape: Any, path: Path) -> Iterator[Found]:
             yield Found("API006", f'{_name(path)} needs the member "{name}"', path)
 
 
-def _list(value: Json, shape: Any, path: Path) -> Iterator[Found]:
+def _list(value: Json, shape: Any, path: Path, type_of: TypeOf) -> Iterator[Found]:
     if _is_open(value) or value is None:
         return
     if not isinstance(value, list):
-        yield from misfits(value, shape.member, path)
+        yield from misfits(value, shape.member, path, type_of)
         return
     for index, item in enumerate(value):
-        yield from misfits(item, shape.member, (*path, index))
+        yield from misfits(item, shape.member, (*path, index), type_of)
     most = shape.metadata.get("max")
     if most is not None and len(value) > most and not has_reference(value):
         yield Found("API007", f"{_name(path)} may have at most {most} items, not {len(value)}", path)
 
 
-def _map(value: Json, shape: Any, path: Path) -> Iterator[Found]:
+def _map(value: Json, shape: Any, path: Path, type_of: TypeOf) -> Iterator[Found]:
     if _is_open(value) or value is None:
         return
     if not isinstance(value, dict):
         yield Found("API005", f"{_name(path)} must be a map, not {kind_of(value)}", path)
         return
     for key, item in value.items():
-        yield from misfits(item, shape.value, (*path, key))
+        yield from misfits(item, shape.value, (*path, key), type_of)
 
 
 def _scalar(value: Json, shape: Any, path: Path) -> Iterator[Found]:

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from engine.actions import BY_NAME
-from engine.document import Path, Step
-from engine.expressions import REFERENCE
+from engine.document import Parameter, Path, Step
+from engine.expressions import REFERENCE, CoercionError, coerce
 from engine.lint.rule import Family, Found, warning
 from engine.lint.subject import API_ACTIONS, Subject, has_reference
 from engine.shape import as_integer, suggestion
 from engine.validation import KNOWN_ACTIONS
+from infra.canonical import Json
 
 INTERNAL: Final = frozenset(
     {"aws:putServerUpgradeMetrics", "aws:shareSQLMedia", "aws:installDistributorPackageOnAzure"}
@@ -21,9 +22,13 @@ INTERNAL: Final = frozenset(
 LONGEST: Final = {"aws:executeScript": 600, "aws:invokeLambdaFunction": 300, "aws:approve": 2_592_000}
 """Seconds that a step of the action may take."""
 MOST_ITERATIONS: Final = 100
+MOST_FILES: Final = 5
 
 
 def _check(subject: Subject) -> Iterator[Found]:
+    if len(subject.document.files) > MOST_FILES:
+        text = f"the document has {len(subject.document.files)} attachments; SSM takes {MOST_FILES}"
+        yield Found("LIM004", text, ("files",))
     for step, path in subject.steps:
         yield from _action(step, path)
         yield from _times(step, path, subject)
@@ -96,6 +101,21 @@ def _variable(step: Step, path: Path, subject: Subject) -> Iterator[Found]:
     elif bare not in variables:
         near = suggestion(bare, variables)
         yield Found("VAR104", f'the variable "{bare}" is not declared, so it cannot be set.{near}', place)
+    else:
+        yield from _new_value(step.inputs.get("Value"), variables[bare], (*path, "inputs", "Value"), subject)
+
+
+def _new_value(value: Json, variable: Parameter, path: Path, subject: Subject) -> Iterator[Found]:
+    """AWS fails the step where the types differ; texts are converted."""
+    given = subject.type_of(value)
+    if given and given != variable.type and "String" not in (given, variable.type):
+        text = f'{value} is {given}, and the variable "{variable.name}" is {variable.type}'
+        yield Found("VAR105", text, path)
+    elif not given and value is not None and not has_reference(value):
+        try:
+            coerce(value, variable.type)
+        except CoercionError as error:
+            yield Found("VAR105", f'the value does not fit the variable "{variable.name}": {error}', path)
 
 
 def _script(step: Step, path: Path, subject: Subject) -> Iterator[Found]:
@@ -134,6 +154,8 @@ FAMILY: Final = Family(
         warning("LIM002", "the Iterators of a loop are no list"),
         warning("LIM003", "a runbook starts itself"),
         warning("VAR104", "aws:updateVariable names no declared variable", "`variable:NAME`"),
+        warning("VAR105", "aws:updateVariable gives a variable a value of another type"),
+        warning("LIM004", "more attachments than SSM takes", "at most 5"),
         warning("API012", "Service or Api is a reference", "write them out, so that the call can be checked"),
     ),
     _check,

@@ -8,6 +8,7 @@ from typing import Any, Final
 from engine.document import Document, Path, Step
 from engine.edges import Edge, edges
 from engine.expressions import REFERENCE
+from engine.parameters import native_type
 from engine.references import Reference, references_of
 from engine.scripts.iam import ScriptNeeds, actions_of
 from engine.scripts.problems import python_scripts
@@ -50,6 +51,19 @@ class Subject:
     def references(self) -> tuple[Reference, ...]:
         """Every reference in the steps' inputs."""
         return tuple(references_of(self.document))
+
+    @cached_property
+    def types(self) -> Mapping[str, str]:
+        """The type of everything that a reference may name and whose type is declared."""
+        found = {name: native_type(each.type) for name, each in self.document.parameters.items()}
+        found |= {f"variable:{name}": each.type for name, each in self.document.variables.items()}
+        found |= {f"{step.name}.{output.name}": output.type for step, _ in self.steps for output in step.outputs}
+        return {name: type_ for name, type_ in found.items() if type_}
+
+    def type_of(self, value: Json) -> str:
+        """The declared type of a value that is one reference; "" for all others."""
+        whole = REFERENCE.fullmatch(value.strip()) if isinstance(value, str) else None
+        return self.types.get(whole[1], "") if whole is not None else ""
 
     @cached_property
     def edges(self) -> tuple[Edge, ...]:

@@ -75,6 +75,28 @@ EXAMPLES: list[tuple[str, str, str]] = [
         PARAMETERS + "parameters:\n  A: {type: String, default: '{{ B }}'}",
         '9:21 "{{ B }}" in the default refers',
     ),
+    (
+        "PAR107",
+        PARAMETERS + f"parameters:\n  {'A' * 51}: {{type: String}}",
+        "9:3 a start cannot name a parameter of more than 50",
+    ),
+    (
+        "VAR105",
+        "variables:\n  N: {type: Integer}\n"
+        + steps("- name: a\n  action: aws:updateVariable\n  inputs: {Name: 'variable:N', Value: many}"),
+        '9:32 the value does not fit the variable "N"',
+    ),
+    (
+        "API013",
+        "parameters:\n  P: {type: StringList}\n"
+        + call("Service: ec2, Api: StopInstances, InstanceIds: [i], Force: '{{ P }}'"),
+        "9:64 {{ P }} is a StringList, which Force cannot take",
+    ),
+    (
+        "LIM004",
+        PARAMETERS + "files: {a1: {}, a2: {}, a3: {}, a4: {}, a5: {}, a6: {}}",
+        "8:1 the document has 6 attachments; SSM takes 5",
+    ),
     ("PAR108", PARAMETERS + "parameters:\n  A: {type: String}", '9:3 parameter "A" is used nowhere'),
     ("PAR109", PARAMETERS + "parameters:\n  DbPassword: {type: String}", '9:3 the value of "DbPassword" is kept'),
     ("VAR101", PARAMETERS + "variables:\n  A: {type: Integer, default: x}", "9:22 the default does not fit"),
@@ -276,7 +298,6 @@ EXAMPLES: list[tuple[str, str, str]] = [
         ),
         "10:7 choice 2 has the condition",
     ),
-    ("FLW105", steps("- name: a\n  action: aws:pause\n  onFailure: step:a\n"), '7:3 "a" goes back to itself'),
     (
         "FLW106",
         steps(
