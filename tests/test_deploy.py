@@ -106,7 +106,8 @@ def test_nobody_else_can_fill_the_queue() -> None:
     resources = template("alarms.yaml")["Resources"]
     for name in ("QueuePolicy", "TopicPolicy", "DeadLettersPolicy"):
         for statement in statements(resources[name]):
-            assert statement["Effect"] == "Deny" or "aws:SourceArn" in str(statement["Condition"])
+            is_the_bot = "BotRoleArn" in str(statement["Principal"]) and "sqs:SendMessage" not in statement["Action"]
+            assert statement["Effect"] == "Deny" or is_the_bot or "aws:SourceArn" in str(statement["Condition"])
     assert "'aws:SecureTransport': 'false'" in str(resources["QueuePolicy"])
 
 
