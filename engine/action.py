@@ -74,8 +74,16 @@ class ChildOrder:
     document_name: str
     document_version: str = ""
     parameters: Mapping[str, Json] = field(default_factory=dict)
-    targets: Mapping[str, Json] = field(default_factory=dict)
-    """Rate-control members as StartAutomationExecution spells them (Targets, MaxErrors …)."""
+    execution_id: str = ""
+    """For one of several children: its id, the same on every repetition of the attempt."""
+    account: str = ""
+    region: str = ""
+    """Where it runs; "" = where its parent does."""
+    role: str = ""
+    """The role it runs as there, unless the document names its own; "" = its parent's."""
+    fan_out: Mapping[str, Json] = field(default_factory=dict)
+    """Rate-control members as StartAutomationExecution spells them, for targets that are sought there."""
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,8 @@ class Waiting:
     signals: frozenset[SignalType] = frozenset()
     memo: Mapping[str, Json] = field(default_factory=dict)
     child: ChildOrder | None = None
+    children: tuple[ChildOrder, ...] | None = None
+    """Further children of a fan-out to start, maybe none; None where the step has no fan-out."""
     outputs: Mapping[str, Json] = field(default_factory=dict)
     say: str = ""
 
@@ -150,6 +160,8 @@ class ActionContext:
     """`global:REGION`, `automation:EXECUTION_ID` …"""
     variable_types: Mapping[str, str] = field(default_factory=dict)
     child: ChildResult | None = None
+    children: tuple[ChildResult, ...] = ()
+    """Every child that this step has started in a fan-out."""
     files: Mapping[str, bytes] = field(default_factory=dict)
     timeout: timedelta | None = None
     poll: timedelta = timedelta(seconds=5)

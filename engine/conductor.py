@@ -110,6 +110,24 @@ def child_ended(state: Execution, child: ChildResult, rules: Rules) -> Change:
     return run.change()
 
 
+def children_ended(state: Execution, ended: int, rules: Rules) -> Change:
+    """So many children of a fan-out are over: its step looks at them. Repeated news changes nothing."""
+    if not awaits_children(state, ended):
+        return Change(state)
+    run = Run(state, rules)
+    run.wake()
+    return run.change()
+
+
+def awaits_children(state: Execution, ended: int) -> bool:
+    """Whether the running step has a fan-out and does not know yet that so many of it are over."""
+    step = state.step
+    if step is None or state.phase != "child" or step.child_id:
+        return False
+    known = step.memo.get("ended")
+    return isinstance(known, int) and ended > known
+
+
 def receive(state: Execution, signal: Signal, rules: Rules) -> Change:
     """A signal from outside. Raises SignalRefused when it does not fit the state."""
     if state.is_over:

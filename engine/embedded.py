@@ -15,10 +15,11 @@ from typing import Any, Literal, Protocol
 from audit.events import Actor, Event
 from engine import conductor
 from engine.action import Action, ChildOrder, ChildResult, Outcome, Waiting
+from engine.children import Children, DocumentSource
 from engine.document import Document
 from engine.execution import Change, Execution
 from engine.parameters import bind, initial_variables
-from engine.performing import Performer, assumed_role, child_result
+from engine.performing import Performer, assumed_role
 from engine.protocol import ExecutionNotFound, StartOrder
 from engine.rules import Rules, exponential_backoff, system_values
 from engine.shelf import DocumentShelf
@@ -37,13 +38,6 @@ class Dispatcher(Protocol):
 
     def wake(self, execution_id: str, due_at: datetime) -> None:
         """Have `carry` called for this execution at that moment, by somebody, at least once."""
-
-
-class DocumentSource(Protocol):
-    """Where aws:executeAutomation finds its documents."""
-
-    def find(self, name: str, version: str) -> Document:
-        """The document of that name. Raises LookupError with a sentence."""
 
 
 @dataclass
@@ -70,6 +64,7 @@ class _Carried:
     call: conductor.Call
     document: Document
     child: ChildResult | None
+    children: tuple[ChildResult, ...] = ()
     may_have_run: bool = False
 
 
@@ -79,6 +74,7 @@ class EmbeddedEngine:
     def __init__(self, here: Surroundings) -> None:
         self._here = here
         self._store, self._clock = here.store, here.clock
+        self._children = Children(here.store, here.shelf, here.documents)
         self.dispatcher: Dispatcher | None = None
         self._carriers = itertools.count(1)
         self._held: dict[str, str] = {}
@@ -114,6 +110,7 @@ class EmbeddedEngine:
             partition=order.partition,
             mode=order.mode,
             parent_id=parent.id if parent else "",
+            parent_step_execution_id=parent.step.id if parent and parent.step else "",
             depth=parent.depth + 1 if parent else 1,
             tags=order.tags,
             context=order.context,
@@ -172,10 +169,12 @@ class EmbeddedEngine:
             return None
         state = claimed.execution
         rules = self._rules(self._here.shelf.get(tx, state.document_digest), now)
-        child = self._child_of(tx, state)
+        child = self._children.of_step(tx, state)
         change = Change(state)
         if state.phase == "child" and child is not None and child.status is not None:
             change = conductor.child_ended(state, child, rules)
+        elif conductor.awaits_children(state, ended := self._children.ended(tx, state)):
+            change = conductor.children_ended(state, ended, rules)
         elif not conductor.is_due(state, now):
             self._wake_after(tx, state)
             return None
@@ -184,11 +183,6 @@ class EmbeddedEngine:
             change = conductor.recover(state, rules)
         carried = self._onward(tx, change, rules, carrier, child=child)
         return replace(carried, may_have_run=may_have_run) if carried else None
-
-    def _child_of(self, tx: Transaction, state: Execution) -> ChildResult | None:
-        step = state.step
-        child = self._store.get(tx, step.child_id) if step is not None and step.child_id else None
-        return child_result(child, self._here.shelf.get(tx, child.document_digest)) if child else None
 
     def _onward(
         self, tx: Transaction, change: Change, rules: Rules, carrier: str, *, child: ChildResult | None = None
@@ -203,15 +197,17 @@ class EmbeddedEngine:
             return None
         with self._held_lock:
             self._held[carrier] = saved.id
-        return _Carried(saved, call, rules.document, child)
+        return _Carried(saved, call, rules.document, child, self._children.results(tx, saved))
 
     def _perform(self, carried: _Carried, carrier: str) -> _Carried | None:
         state, call = carried.state, carried.call
         outcome, events = self._here.performer.perform(
-            state, carried.document, call, may_have_run=carried.may_have_run, child=carried.child
-        )
-        if call.kind == "cancel" and call.step.child_id:
-            self._stop_child(call.step.child_id, state)
+            state, carried.document, call, may_have_run=carried.may_have_run, child=carried.child,
+            children=carried.children,
+        )  # fmt: skip
+        if call.kind == "cancel":
+            for child_id in (call.step.child_id, *(each.execution_id for each in carried.children)):
+                self._stop_child(child_id, state)
         with self._here.db.transaction() as tx:
             return self._conclude(tx, carried, outcome, events, carrier)
 
@@ -224,8 +220,10 @@ class EmbeddedEngine:
             self._store.record(tx, Change(state, tuple(events)), rules.now)
             return None
         change = conductor.report(state, carried.call.id, outcome, rules)
-        if isinstance(outcome, Waiting) and outcome.child is not None:
-            change = self._with_child(tx, state, change, outcome.child, rules)
+        orders = (outcome.child, *(outcome.children or ())) if isinstance(outcome, Waiting) else ()
+        for order in orders:
+            if order is not None and change.state.phase == "child":
+                change = self._with_child(tx, state, change, order, rules)
         return self._onward(tx, Change(change.state, (*events, *change.events)), rules, carrier)
 
     def _with_child(
@@ -236,27 +234,24 @@ class EmbeddedEngine:
             self._start_child(tx, change.state, order)
         except Exception as error:  # noqa: BLE001 - any refusal of the child is the step's failure, in its own words
             call = conductor.wants(before)
+            for sibling in self._children.fan_out(tx, change.state):
+                if not sibling.is_over:
+                    self.stop(tx, sibling.id, before.started_by)
             return conductor.report(before, call.id, conductor.refused_child(error), rules) if call else change
         return change
 
     def _start_child(self, tx: Transaction, parent: Execution, order: ChildOrder) -> None:
         step = parent.step
-        if step is None or self._store.get(tx, step.child_id) is not None:
+        child_id = order.execution_id or (step.child_id if step else "")
+        if step is None or self._store.get(tx, child_id) is not None:
             return
-        if order.targets:
-            raise LookupError(f"{' and '.join(order.targets)} are not carried out here: no child was started")
-        if self._here.documents is None:
-            raise LookupError(f'document "{order.document_name}" was not found')
-        document = self._here.documents.find(order.document_name, order.document_version)
-        if parent.depth >= conductor.DEEPEST:
-            raise LookupError(f"automations may be nested at most {conductor.DEEPEST} levels deep")
-        wish = StartOrder(
-            document, order.parameters, parent.started_by, parent.region, parent.account, parent.partition,
-            execution_id=step.child_id, context={"parent_step": step.name},
-        )  # fmt: skip
-        self._start(tx, wish, parent=parent)
+        wish = self._children.wish(parent, order, child_id)
+        heir = replace(parent, assume_role=order.role) if order.role else parent
+        self._start(tx, wish, parent=heir)
 
     def _stop_child(self, child_id: str, parent: Execution) -> None:
+        if not child_id:
+            return
         actor = parent.cancelled_by or Actor("system", f"execution:{parent.id}")
         try:
             with self._here.db.transaction() as tx:
@@ -268,9 +263,18 @@ class EmbeddedEngine:
 
     def _after(self, tx: Transaction, state: Execution) -> None:
         self._wake_after(tx, state)
-        if state.is_over and state.parent_id and self.dispatcher is not None:
-            dispatcher, now = self.dispatcher, self._clock()
-            tx.on_commit(lambda: dispatcher.wake(state.parent_id, now))
+        now = self._clock()
+        if state.is_over and state.parent_id:
+            self._wake_now(tx, state.parent_id, now)
+        if conductor.awaits_children(state, self._children.ended(tx, state)):
+            self._wake_now(tx, state.id, now)
+
+    def _wake_now(self, tx: Transaction, execution_id: str, now: datetime) -> None:
+        """Have an execution looked at because of a child; its row says so, too, should this process die now."""
+        self._store.make_due(tx, execution_id, now)
+        if self.dispatcher is not None:
+            dispatcher = self.dispatcher
+            tx.on_commit(lambda: dispatcher.wake(execution_id, now))
 
     def _wake_after(self, tx: Transaction, state: Execution) -> None:
         due, dispatcher = state.due_at, self.dispatcher

@@ -8,7 +8,8 @@ from typing import Any
 
 from audit.store import AuditStore
 from engine.action import Action
-from engine.embedded import DocumentSource, EmbeddedEngine, Surroundings
+from engine.children import DocumentSource
+from engine.embedded import EmbeddedEngine, Surroundings
 from engine.execution import Execution
 from engine.performing import Performer
 from engine.protocol import StartOrder

@@ -50,14 +50,21 @@ class Performer:
     services: Mapping[str, Any] = field(default_factory=dict)
 
     def perform(
-        self, state: Execution, document: Document, call: Call, *, may_have_run: bool, child: ChildResult | None
+        self,
+        state: Execution,
+        document: Document,
+        call: Call,
+        *,
+        may_have_run: bool,
+        child: ChildResult | None,
+        children: tuple[ChildResult, ...] = (),
     ) -> tuple[Outcome | None, list[Event]]:
         """Run the action (or tell it that it is cancelled): its outcome and the events of its AWS calls."""
         try:
             aws = self.aws_for(state)
         except (AwsRefused, AwsUnreachable) as error:
             return (None if call.kind == "cancel" else refused_by_aws(error)), []
-        context = self._context(state, document, call, aws, may_have_run=may_have_run, child=child)
+        context = self._context(state, document, call, aws, may_have_run=may_have_run, child=child, children=children)
         action = self.actions[call.step.action]
         outcome: Outcome | None = None
         try:
@@ -82,6 +89,7 @@ class Performer:
         *,
         may_have_run: bool,
         child: ChildResult | None,
+        children: tuple[ChildResult, ...],
     ) -> ActionContext:
         now = self.clock()
         spec = document.step(call.step.name)
@@ -97,6 +105,7 @@ class Performer:
             system=system_values(state, now),
             variable_types={name: variable.type for name, variable in document.variables.items()},
             child=child,
+            children=children,
             timeout=Rules(document, self.actions, now).timeout(spec) if spec else None,
             poll=self.poll,
             services=self.services,

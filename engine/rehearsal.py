@@ -14,7 +14,7 @@ from typing import Any, Final
 from audit.events import Actor
 from engine import conductor
 from engine.action import Action, Failed, Outcome, Succeeded, Waiting
-from engine.canned_aws import ACCOUNT, REGION, CannedAws, Made
+from engine.canned_aws import ACCOUNT, REGION, Behind, CannedAws, Made
 from engine.conductor import Call
 from engine.document import MISSING, Document, Problem
 from engine.execution import Change, Execution
@@ -22,6 +22,7 @@ from engine.expressions import references
 from engine.parameters import ParametersInvalid, bind, initial_variables
 from engine.performing import Performer, assumed_role
 from engine.rehearsal_file import Ends, Rehearsal, Word, spelled
+from engine.rehearsal_fixtures import Imitate, NotPrepared, prepared
 from engine.rules import Rules, scope_of, system_values
 from engine.signals import Signal, SignalRefused, SignalType
 from infra.aws_errors import AwsRefused
@@ -52,14 +53,32 @@ class Played:
     """Step -> the question that people got."""
 
 
-def play(document: Document, rehearsal: Rehearsal, *, actions: Mapping[str, Action[Any]]) -> Played:
-    """Play one rehearsal to its end."""
+def play(
+    document: Document, rehearsal: Rehearsal, *, actions: Mapping[str, Action[Any]], imitate: Imitate | None = None
+) -> Played:
+    """Play one rehearsal to its end. `imitate` opens an imitated AWS for those that prepare one."""
+    if rehearsal.moto is None:
+        return _played(document, rehearsal, actions)
+    if imitate is None:
+        text = "it prepares an imitated AWS, which is moto: pip install 'moto[all]'"
+        return Played(rehearsal, None, (rehearsal.problem(text, "moto"),))
+    with imitate() as behind:
+        try:
+            filled = prepared(rehearsal, behind)
+        except NotPrepared as error:
+            return Played(rehearsal, None, (rehearsal.problem(str(error), "moto", error.index),))
+        return _played(document, filled, actions, behind)
+
+
+def _played(
+    document: Document, rehearsal: Rehearsal, actions: Mapping[str, Action[Any]], behind: Behind | None = None
+) -> Played:
     try:
         state = _bound(document, rehearsal)
     except ParametersInvalid as error:
         problem = rehearsal.problem(f"the parameters are refused: {error}", "parameters")
         return Played(rehearsal, None, (problem,))
-    stage = _Stage(document, rehearsal, actions, state)
+    stage = _Stage(document, rehearsal, actions, state, behind)
     stage.play()
     problems = (*stage.problems, *_differences(rehearsal, stage))
     return Played(rehearsal, stage.state, problems, tuple(stage.aws.made), stage.asked)
@@ -83,12 +102,17 @@ class _Stage:
     """One execution, a clock that leaps, and everybody's lines."""
 
     def __init__(
-        self, document: Document, rehearsal: Rehearsal, actions: Mapping[str, Action[Any]], state: Execution
+        self,
+        document: Document,
+        rehearsal: Rehearsal,
+        actions: Mapping[str, Action[Any]],
+        state: Execution,
+        behind: Behind | None,
     ) -> None:
         self._document, self._rehearsal, self._actions = document, rehearsal, actions
         self._now = BEGIN
         self._spoken: Counter[str] = Counter()
-        self.aws = CannedAws(rehearsal.aws, rehearsal.aws_of_step)
+        self.aws = CannedAws(rehearsal.aws, rehearsal.aws_of_step, behind=behind)
         self._performer = Performer(actions, lambda _: self.aws, lambda: self._now, poll=POLL)
         self.problems: list[Problem] = []
         self.asked: dict[str, str] = {}
@@ -134,8 +158,10 @@ class _Stage:
         outcome = self._canned(call) if call.kind == "run" else None
         if outcome is None:
             outcome, _ = self._performer.perform(self.state, self._document, call, may_have_run=False, child=None)
-        if isinstance(outcome, Waiting) and outcome.child is not None:
-            outcome = self._unrehearsed(f"starts the runbook {outcome.child.document_name}")
+        wanted = (outcome.child, *(outcome.children or ())) if isinstance(outcome, Waiting) else ()
+        child = next((order for order in wanted if order is not None), None)
+        if child is not None:
+            outcome = self._unrehearsed(f"starts the runbook {child.document_name}")
         self._keep(conductor.report(self.state, call.id, outcome, self._rules))
         return True
 

@@ -213,7 +213,7 @@ class Run:
             outputs={**step.outputs, **waiting.outputs},
             child_id=child_execution_id(self.state.id, step) if waiting.child else step.child_id,
         )
-        phase = "child" if waiting.child else "signal" if is_signal else "polling"
+        phase = "child" if waiting.child or waiting.children is not None else "signal" if is_signal else "polling"
         whole = Status.CANCELLING if self.state.status is Status.CANCELLING else status
         self.state = replace(self.state, phase=phase, status=whole, wake_at=waiting.until)  # type: ignore[arg-type]
         if is_signal and not is_answer:

@@ -146,6 +146,14 @@ class ExecutionStore:
         self._audit.append(tx, change.events, now)
         return replace(state, version=state.version + 1)
 
+    def make_due(self, tx: Transaction, execution_id: str, now: datetime) -> None:
+        """Have an open execution that waits for others looked at, also after a restart; its state stays as it is."""
+        table = execution_table.c
+        is_idle = and_(
+            table.id == execution_id, table.ended_at.is_(None), or_(table.due_at.is_(None), table.due_at > now)
+        )
+        tx.execute(update(execution_table).where(is_idle).values(due_at=now))
+
     def record(self, tx: Transaction, change: Change, now: datetime) -> None:
         """Save only the events: the answer came too late to change the state."""
         self._audit.append(tx, change.events, now)

@@ -259,6 +259,91 @@ def test_a_child_runs_and_its_parent_goes_on(database: Database, clock: ManualCl
     assert host.state(str(state.steps[0].outputs["ExecutionId"])).parent_id == execution_id
 
 
+def fan_out(name: str = "many", **inputs: Any) -> dict[str, Any]:
+    """A step that runs the document Child on four targets."""
+    targets = [{"Key": "ParameterValues", "Values": ["a", "b", "c", "d"]}]
+    given = {"DocumentName": "Child", "Targets": targets, "TargetParameterName": "Name", **inputs}
+    return {"name": name, "action": "aws:executeAutomation", "inputs": given}
+
+
+CHILD = {"schemaVersion": "0.3", "parameters": {"Name": {"type": "String"}}}
+
+
+def children_of(host: Host, execution_id: str) -> list[Execution]:
+    """The executions that an execution has started."""
+    with host.db.reading() as connection:
+        return host.store.children(connection, execution_id)
+
+
+def test_a_fan_out_runs_every_target(database: Database, clock: ManualClock) -> None:
+    """Each target is an execution of its own with its value; the step succeeds when all have."""
+    host = Host(database, clock, Counting(succeed))
+    host.documents["Child"] = json.dumps({**CHILD, "mainSteps": [scripted("work", inputs={"Name": "{{ Name }}"})]})
+    execution_id = host.start(fan_out(), scripted("after"))
+
+    host.work()
+
+    state = host.state(execution_id)
+    children = {child.id: child for child in children_of(host, execution_id)}
+    ids = state.steps[0].outputs["ExecutionId"]
+    assert state.status is Status.SUCCESS
+    assert isinstance(ids, list)
+    assert [children[str(each)].parameters["Name"] for each in ids] == ["a", "b", "c", "d"]
+    assert all(child.status is Status.SUCCESS for child in children.values())
+
+
+def test_a_fan_out_stops_beginning_after_an_error(database: Database, clock: ManualClock) -> None:
+    """MaxErrors 0: the first failure is the last begun; the step names the target."""
+    host = Host(database, clock, Counting(lambda _: Failed("it broke")))
+    host.documents["Child"] = json.dumps({**CHILD, "mainSteps": [scripted("work")]})
+    execution_id = host.start(fan_out())
+
+    host.work()
+
+    state = host.state(execution_id)
+    assert state.status is Status.FAILED
+    assert "1 of 1 targets did not succeed (a: Failed" in state.failure_message
+    assert "3 targets were not begun" in state.failure_message
+    assert len(children_of(host, execution_id)) == 1
+
+
+def test_cancelling_a_fan_out_cancels_what_runs(database: Database, clock: ManualClock) -> None:
+    """Children that wait are stopped with their parent, and no more are begun."""
+    host = Host(database, clock, Counting(succeed))
+    host.documents["Child"] = json.dumps(
+        {**CHILD, "mainSteps": [{"name": "wait", "action": "aws:pause", "inputs": {}}]}
+    )
+    execution_id = host.start(fan_out())
+    host.work()
+
+    with database.transaction() as tx:
+        host.engine.stop(tx, execution_id, LEE)
+    host.work()
+
+    assert host.state(execution_id).status is Status.CANCELLED
+    assert [child.status for child in children_of(host, execution_id)] == [Status.CANCELLED]
+
+
+def test_a_parent_hears_of_its_child_also_when_the_process_dies(database: Database, clock: ManualClock) -> None:
+    """The child's end makes the parent's row due in the same commit: a restart finds it, whoever was to be told."""
+    host = Host(database, clock, Counting(succeed))
+    host.documents["Child"] = json.dumps({**CHILD, "mainSteps": [scripted("work")]})
+    execution_id = host.start(fan_out(), scripted("after"))
+    while len(children := children_of(host, execution_id)) == 0 or not children[0].is_over:
+        host.engine.carry(host.agenda.woken.pop(0))
+    host.agenda.woken.clear()
+
+    again = host.reborn()
+    again.documents = host.documents
+    with database.reading() as connection:
+        due = [each for each, _ in again.store.due(connection, before=clock(), now=clock())]
+    again.agenda.woken += due
+    again.work()
+
+    assert due == [execution_id]
+    assert again.state(execution_id).status is Status.SUCCESS
+
+
 def test_cancelling_a_parent_cancels_its_child(database: Database, clock: ManualClock) -> None:
     """A child that waits is stopped with its parent."""
     host = Host(database, clock, Counting(succeed))

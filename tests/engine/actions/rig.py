@@ -1,6 +1,6 @@
 """One action in the hands of a test: AWS from a table or from moto, a clock by hand, a crash whenever wanted."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -89,11 +89,13 @@ class Rig:
     def __post_init__(self) -> None:
         self.context = context_of(self.aws, **self.fields)
 
-    def look(self, *, crashed: bool = False, child: ChildResult | None = None) -> Outcome:
+    def look(
+        self, *, crashed: bool = False, child: ChildResult | None = None, children: Sequence[ChildResult] = ()
+    ) -> Outcome:
         """Run the action once. `crashed` says that the process died while this very call was in flight."""
         action = BY_NAME[self.action]
         inputs = action.Inputs.model_validate(dict(self.inputs))
-        outcome = action.run(inputs, replace(self.context, may_have_run=crashed, child=child))
+        outcome = action.run(inputs, replace(self.context, may_have_run=crashed, child=child, children=tuple(children)))
         if isinstance(outcome, Waiting):
             assert outcome.memo, "a wait without a memo is forgotten at the next run"
             assert canonical(outcome.memo), "a memo is JSON"

@@ -8,7 +8,7 @@ from engine.actions import BY_NAME
 from engine.document import Document
 from engine.execution import Execution, Status
 from engine.foreground import Foreground
-from engine.performing import Performer
+from engine.performing import AwsFor, Performer
 from engine.protocol import StartOrder
 from engine.validation import parse
 from infra.aws import AwsSession
@@ -67,7 +67,16 @@ schemaVersion: '0.3'
 mainSteps:
 - name: everywhere
   action: aws:executeAutomation
-  inputs: {DocumentName: AWS-StopEC2Instance, TargetLocations: [{Accounts: ['111122223333'], Regions: [us-east-1]}]}
+  inputs: {DocumentName: Look, TargetLocations: [{Accounts: ['111122223333'], Regions: [us-east-1]}]}
+"""
+
+
+LOOK = """
+schemaVersion: '0.3'
+mainSteps:
+- name: look
+  action: aws:executeAwsApi
+  inputs: {Service: ec2, Api: DescribeInstances}
 """
 
 
@@ -76,15 +85,15 @@ class _Shelf:
 
     def find(self, name: str, version: str) -> Document:
         """Always the same."""
-        return parse(FAR, name=name, version=version or "1")
+        return parse(LOOK, name=name, version=version or "1")
 
 
-def run(moto: AwsSession, text: str, parameters: Mapping[str, Json]) -> Execution:
+def run(moto: AwsSession, text: str, parameters: Mapping[str, Json], aws_for: AwsFor | None = None) -> Execution:
     """Run a runbook to its end; a clock by hand, nobody waits."""
     clock = ManualClock()
     engine = Foreground(
         actions=BY_NAME,
-        performer=Performer(BY_NAME, lambda _: moto, clock),
+        performer=Performer(BY_NAME, aws_for or (lambda _: moto), clock),
         clock=clock,
         pause=lambda seconds: clock.advance(timedelta(seconds=seconds)),
         documents=_Shelf(),
@@ -121,9 +130,16 @@ def test_a_failure_reads_as_aws_writes_it(moto: AwsSession, instance: str) -> No
     assert state.steps[-1].status is Status.SUCCESS
 
 
-def test_a_child_elsewhere_is_never_run_here(moto: AwsSession) -> None:
-    """TargetLocations name other accounts: running the child in this one would be wrong."""
-    state = run(moto, FAR, {})
+def test_a_child_elsewhere_runs_there_as_another_role(moto: AwsSession) -> None:
+    """TargetLocations name other accounts and Regions: the child is an execution there, under the execution role."""
+    seen: list[tuple[str, str, str]] = []
 
-    assert state.status is Status.FAILED
-    assert "TargetLocations are not carried out here: no child was started" in state.failure_message
+    def aws_for(state: Execution) -> AwsSession:
+        seen.append((state.account, state.region, state.assume_role))
+        return moto
+
+    state = run(moto, FAR, {}, aws_for)
+
+    assert (state.status, state.failure_message) == (Status.SUCCESS, "")
+    role = "arn:aws:iam::111122223333:role/AWS-SystemsManager-AutomationExecutionRole"
+    assert ("111122223333", "us-east-1", role) in seen
