@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: install test check demo lock benchmark clean
+.PHONY: install test check demo screenshots lock benchmark clean
 
 install: $(STAMP)
 
@@ -26,6 +26,9 @@ check: install
 
 demo: install
 	$(BIN)/python -m bot demo $(ARGS)
+
+screenshots: install
+	$(BIN)/python -m tests.scenarios.screenshots
 
 benchmark: install
 	$(BIN)/python -m benchmarks.engine
