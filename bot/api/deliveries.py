@@ -50,7 +50,7 @@ class Deliveries:
         if event is not None:
             body = json.dumps(event, ensure_ascii=False)
             for target in self._targets:
-                self._store.add(tx, event["id"], target, body, self._clock())
+                self._store.add(tx, event["id"], target, body, self._clock(), seq=entry.seq)
 
     def run(self, stop: threading.Event) -> None:
         """Send until `stop` is set."""
@@ -96,11 +96,11 @@ class Deliveries:
                 return
             now = self._clock()
             if now - delivery.created_at >= GIVEN_UP_AFTER:
-                log.error("event given up", event=delivery.event_id, target=delivery.target, reason=problem)
+                log.error("event given up", event_id=delivery.event_id, target=delivery.target, reason=problem)
                 self._store.done(tx, delivery)
                 return
             pause = min(FIRST_PAUSE * 2 ** min(delivery.attempts - 1, 20), LONGEST_PAUSE)
-            log.warning("event not delivered", event=delivery.event_id, target=delivery.target, reason=problem)
+            log.warning("event not delivered", event_id=delivery.event_id, target=delivery.target, reason=problem)
             self._store.later(tx, delivery, now + pause)
 
     def _sent(self, delivery: Delivery) -> str:
@@ -113,6 +113,6 @@ class Deliveries:
         except Undelivered as error:
             return str(error)
         except Exception as error:  # a defect must not keep the other events from being sent
-            log.exception("event could not be sent", event=delivery.event_id, target=delivery.target)
+            log.exception("event could not be sent", event_id=delivery.event_id, target=delivery.target)
             return repr(error)
         return ""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Index, Integer, String, Table, Text, and_, delete, select, update
+from sqlalchemy import BigInteger, Column, Connection, Index, Integer, String, Table, Text, and_, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from infra.db import Instant, Transaction, metadata
@@ -15,6 +15,7 @@ delivery_table = Table(
     metadata,
     Column("event_id", String(36), primary_key=True),
     Column("target", String(16), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("attempts", Integer, nullable=False),
@@ -37,11 +38,12 @@ class Delivery:
 class EventStore:
     """Keeps events until they are delivered."""
 
-    def add(self, tx: Transaction, event_id: str, target: str, body: str, now: datetime) -> None:
-        """Save one, once."""
+    def add(self, tx: Transaction, event_id: str, target: str, body: str, now: datetime, *, seq: int) -> None:
+        """Save one, once; `seq` is its place in the trail."""
         row: Mapping[str, Any] = {
             "event_id": event_id,
             "target": target,
+            "seq": seq,
             "body": body,
             "created_at": now,
             "attempts": 0,
@@ -51,9 +53,9 @@ class EventStore:
         tx.execute(upsert.values(**row).on_conflict_do_nothing())
 
     def take(self, tx: Transaction, now: datetime, until: datetime, limit: int) -> list[Delivery]:
-        """What is due, oldest first; nobody else takes it before `until`."""
+        """What is due, in the order of the trail; nobody else takes it before `until`."""
         table = delivery_table.c
-        query = select(delivery_table).where(table.next_at <= now).order_by(table.created_at, table.event_id)
+        query = select(delivery_table).where(table.next_at <= now).order_by(table.seq)
         query = query.limit(limit)
         rows = tx.execute(query if tx.is_sqlite else query.with_for_update(skip_locked=True)).all()
         for row in rows:

@@ -47,6 +47,7 @@ def upgrade() -> None:
         "event_delivery",
         sa.Column("event_id", sa.String(length=36), nullable=False),
         sa.Column("target", sa.String(length=16), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("created_at", sa.Float(53), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
