@@ -9,6 +9,7 @@ from urllib.error import URLError
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from bot.slack.client import LIMITED, UNSURE
 from bot.slack.manifest import OPTIONAL_SCOPES, SCOPES
 from infra.check import Check, Moment, moment_in
 from infra.clock import Clock
@@ -178,7 +179,7 @@ def _people(client: WebClient, listed: Collection[str]) -> tuple[dict[str, froze
                 reason = "is deactivated" if user.get("deleted") else "is a bot" if user.get("is_bot") else ""
                 gone |= {each: reason} if reason else {}
         except Unanswered as error:
-            gone |= {each: f"is not known ({error})"} if error.code else {}
+            gone |= {} if error.code in LIMITED | UNSURE else {each: f"is not known ({error})"}
         else:
             gone |= {each: "has no members"} if members.get(each) == frozenset() else {}
     return members, gone

@@ -72,9 +72,9 @@ def doctor(*, as_json: bool) -> None:
         console = Console()
         for each in found:
             mark = "[green]ok[/green]  " if each.ok else "[red]FAIL[/red]"
-            console.print(f"{mark} {escape(each.name)}: {escape(each.detail)}", highlight=False)
+            console.print(f"{mark} {escape(each.name)}: {escape(each.detail)}", highlight=False, soft_wrap=True)
             if not each.ok and each.fix:
-                console.print(f"     → {escape(each.fix)}", highlight=False)
+                console.print(f"     → {escape(each.fix)}", highlight=False, soft_wrap=True)
     if not all(each.ok for each in found):
         sys.exit(NOT_SUCCESSFUL)
 

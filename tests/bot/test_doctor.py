@@ -256,6 +256,13 @@ def test_lists_that_stand_for_nobody(world: World, groups: dict[str, list[str]],
     assert "reboot-instance, recover-instance, " in found
 
 
+def test_a_busy_slack_is_no_evidence(world: World) -> None:
+    """Who is behind a user group stays open where Slack only asks us to wait."""
+    world.slack.answers["usergroups.users.list"] = {"ok": False, "error": "ratelimited"}
+
+    assert world.found(GROUPS=json.dumps({"responders": ["S0OPS"]}))["approvers"].ok
+
+
 # -- AWS
 
 
