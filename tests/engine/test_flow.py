@@ -9,6 +9,7 @@ from engine.edges import EdgeKind, circle_of, edges, find_circle, reachable
 from engine.validation import parse
 
 PAUSE = "action: 'aws:pause'"
+DELETE = "action: 'aws:deleteImage', inputs: {ImageId: i}"
 
 
 def problems_of(steps: str, rest: str = "") -> list[str]:
@@ -214,14 +215,14 @@ def test_endless_circles_are_refused_with_their_path(steps: str, circle: str) ->
     "steps",
     [
         "- {name: a, P, nextStep: c}\n- {name: b, P, isEnd: true}\n- {name: c, P, nextStep: b}",
-        "- {name: a, P, onCancel: 'step:b'}\n- {name: b, P, isEnd: true, onCancel: 'step:a'}",
+        "- {name: a, D, onCancel: 'step:b'}\n- {name: b, D, isEnd: true, onCancel: 'step:a'}",
         "- {name: l, action: 'aws:loop', inputs: {Iterators: [1], Steps: [{name: x, P}, {name: y, P}]}}",
         "- {name: a, P, isEnd: true}\n- {name: b, P}",
     ],
 )
 def test_jumps_back_loops_and_cancelling_are_no_circles(steps: str) -> None:
     """A backward jump without a way round is legal, a loop is bounded, onCancel runs once."""
-    assert circle_of(document_of(steps.replace("P", PAUSE))) == []
+    assert circle_of(document_of(steps.replace("D", DELETE).replace("P", PAUSE))) == []
 
 
 def test_a_long_circle_needs_no_recursion() -> None:
@@ -286,7 +287,7 @@ def test_what_no_run_can_come_to() -> None:
         """
         - {name: a, action: 'aws:pause', isEnd: true, onCancel: 'step:c'}
         - {name: b, action: 'aws:pause'}
-        - {name: c, action: 'aws:pause', onFailure: 'step:d', isEnd: true}
+        - {name: c, action: 'aws:deleteImage', inputs: {ImageId: i}, onFailure: 'step:d', isEnd: true}
         - {name: d, action: 'aws:pause'}
         """
     )
