@@ -1,6 +1,6 @@
 """An AWS that answers what it was told to: for rehearsals. It keeps AWS's own model of each operation. No network."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -19,6 +19,8 @@ Answer: TypeAlias = Mapping[str, Json]
 """An answer, or `{refused: CODE, message: …}`, or `{unreachable: …}`."""
 Answers: TypeAlias = Mapping[str, Sequence[Answer]]
 """`service:Operation` -> its answers in order; the last one stays."""
+Behind: TypeAlias = Callable[[str, str, Mapping[str, Any]], dict[str, Any]]
+"""Service, operation and parameters -> the answer. Raises AwsRefused, AwsUnreachable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class CannedAws:
     general: Answers
     of_step: Mapping[str, Answers]
     step: str = ""
+    behind: Behind | None = None
+    """Answers what nobody has written an answer for: an imitated AWS."""
     made: list[Made] = field(default_factory=list)
     lacking: list[Made] = field(default_factory=list)
     """Calls that nobody has written an answer for."""
@@ -67,6 +71,8 @@ class CannedAws:
         here = self.of_step.get(self.step, {})
         scope, answers = (self.step, here) if made.operation in here else ("", self.general)
         if made.operation not in answers:
+            if self.behind is not None:
+                return self.behind(made.operation.partition(":")[0], action, made.params)
             self.lacking.append(made)
             raise AwsRefused("NotRehearsed", f"the rehearsal has no answer to {made.operation}", operation=action)
         choices, number = answers[made.operation], self._given.get((scope, made.operation), 0)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from engine.canned_aws import Answers, unfit_answer
 from engine.document import Document, Path, Problem, RunbookRefused
 from engine.model_problems import model_problems
+from engine.selectors import SelectorError, compiled
 from engine.shape import suggestion
 from engine.source import Source, read
 from infra.aws_errors import AwsRefused
@@ -24,6 +25,7 @@ UNREHEARSED: Final = frozenset(
 EXPECTED: Final = {
     "": "a map with the key rehearsals:",
     "rehearsals": "a list of rehearsals, each with a name and what it is to expect",
+    "moto": "a list of calls such as {call: ec2:RunInstances, with: {…}, keep: {Id: $.Instances[0].InstanceId}}",
     "aws": "a map such as {ec2:DescribeInstances: {…}}: an operation to its answer, or a list of answers",
     "people": "a map such as {approve: Approve}: a step to Approve, Reject, Resume or Cancel",
     "status": "Success, Failed, TimedOut, Cancelled or Waiting",
@@ -88,6 +90,16 @@ class AtStep(_Strict):
         return [Ends.model_validate(said)] if said else []
 
 
+class Fixture(_Strict):
+    """One call that prepares the imitated AWS, and what of its answer is kept under a name."""
+
+    call: str
+    """`service:Operation`."""
+    params: dict[str, Any] = Field(default={}, alias="with")
+    keep: dict[str, str] = {}
+    """Name -> selector; `{{ name }}` is its value in what follows."""
+
+
 class Expectation(_Strict):
     """What is to come of it; what is left out may be anything."""
 
@@ -108,6 +120,8 @@ class RehearsalEntry(_Strict):
     """One rehearsal."""
 
     name: str = Field(min_length=1)
+    moto: list[Fixture] | None = None
+    """Prepares an imitated AWS (moto) that answers whatever has no canned answer; [] = an empty account."""
     parameters: dict[str, Any] = {}
     aws: CannedAnswers = {}
     people: dict[str, Annotated[list[Word], Several]] = {}
@@ -118,6 +132,7 @@ class RehearsalEntry(_Strict):
 class RehearsalFile(_Strict):
     """All rehearsals of a runbook, and what they share."""
 
+    moto: list[Fixture] | None = None
     parameters: dict[str, Any] = {}
     aws: CannedAnswers = {}
     people: dict[str, Annotated[list[Word], Several]] = {}
@@ -137,6 +152,8 @@ class Rehearsal:
     expect: Expectation
     path: Path
     source: Source
+    moto: Sequence[Fixture] | None = None
+    """What an imitated AWS is prepared with; None = there is none."""
 
     def problem(self, message: str, *place: str | int) -> Problem:
         """Something that is not as expected, with its place in the file."""
@@ -169,6 +186,7 @@ def _rehearsal(file: RehearsalFile, index: int, source: Source) -> Rehearsal:
         expect=entry.expect,
         path=("rehearsals", index),
         source=source,
+        moto=None if file.moto is None and entry.moto is None else [*(file.moto or ()), *(entry.moto or ())],
     )
 
 
@@ -185,6 +203,7 @@ def spelled(key: str) -> str:
 def _contradictions(file: RehearsalFile, document: Document, source: Source) -> Iterator[Problem]:
     yield from _unfit(file.aws, source, ("aws",))
     yield from _people(file.people, document, source, ("people",))
+    yield from _fixtures(file.moto, source, ("moto",))
     seen: set[str] = set()
     for index, entry in enumerate(file.rehearsals):
         path: Path = ("rehearsals", index)
@@ -192,6 +211,7 @@ def _contradictions(file: RehearsalFile, document: Document, source: Source) -> 
             yield source.problem("REH001", f'there are two rehearsals "{entry.name}"', (*path, "name"))
         seen.add(entry.name)
         yield from _unfit(entry.aws, source, (*path, "aws"))
+        yield from _fixtures(entry.moto, source, (*path, "moto"))
         yield from _people(entry.people, document, source, (*path, "people"))
         for name, at in entry.steps.items():
             yield from _at_step(name, at, document, source, (*path, "steps", name))
@@ -208,6 +228,16 @@ def _unfit(canned: CannedAnswers, source: Source, path: Path) -> Iterator[Proble
         for answer in answers if not wrong else ():
             for sentence in unfit_answer(spelled(key), answer):
                 yield source.problem("REH003", f"{key}: {sentence}", (*path, key))
+
+
+def _fixtures(fixtures: Sequence[Fixture] | None, source: Source, path: Path) -> Iterator[Problem]:
+    for index, fixture in enumerate(fixtures or ()):
+        yield from _operations([fixture.call], source, (*path, index, "call"))
+        for name, selector in fixture.keep.items():
+            try:
+                compiled(selector)
+            except SelectorError as error:
+                yield source.problem("REH001", str(error), (*path, index, "keep", name))
 
 
 def _operations(keys: Sequence[str] | Mapping[str, Any], source: Source, path: Path) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from engine.document import Document
 from engine.store import ExecutionStore
-from engine.validation import parse
+from engine.validation import examine
 from infra.db import Transaction
 
 MOST_PARSED = 512
@@ -35,10 +35,18 @@ class DocumentShelf:
         if row is None:
             raise LookupError(f"document {digest} is not stored")
         name, version, text = row
-        return self._remember(parse(text, name=name, version=version))
+        return self._remember(_as_it_was(digest, text, name=name, version=version))
 
     def _remember(self, document: Document) -> Document:
         self._parsed[document.digest] = document
         while len(self._parsed) > MOST_PARSED:
             self._parsed.popitem(last=False)
         return document
+
+
+def _as_it_was(digest: str, text: str, *, name: str, version: str) -> Document:
+    """A stored document. It was valid when it was kept: a rule that is newer than it does not strand what runs."""
+    found = examine(text, name=name, version=version).document
+    if found is None:
+        raise LookupError(f"document {digest} is stored, but cannot be read any more")
+    return found

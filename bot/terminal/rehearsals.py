@@ -1,25 +1,17 @@
 """`playbook-bot runbook test`: rehearsals of runbooks, without AWS and without waiting."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import click
 
+from bot.rehearsing import REHEARSAL, Unreadable, homes_in, read_home
 from bot.terminal.answers import NOT_SUCCESSFUL, print_json, refuse, sentences
-from engine.actions import BY_NAME
-from engine.document import RunbookRefused
-from engine.rehearsal import Played, play
-from engine.rehearsal_file import read_rehearsals
-from engine.source import read
-from engine.validation import parse
-
-REHEARSAL: Final = "rehearsal.yaml"
-RUNBOOK: Final = "runbook.yaml"
-PLAYBOOK: Final = "playbook.yaml"
+from engine.rehearsal import Played
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,32 +50,12 @@ def rehearse(folders: tuple[Path, ...], *, as_json: bool, junit: Path | None) ->
     sys.exit(NOT_SUCCESSFUL if any(each.failures for each in found) else 0)
 
 
-def homes_in(folder: Path) -> Iterator[Path]:
-    """The folder itself if it has rehearsals, and every folder below it that has."""
-    yield from (path.parent for path in sorted(folder.rglob(REHEARSAL)))
-
-
-def _rehearsed(home: Path) -> Rehearsed:
+def _rehearsed(folder: Path) -> Rehearsed:
     try:
-        document = parse(_text(home / _runbook_of(home)), name=home.resolve().name, file=str(home / _runbook_of(home)))
-        rehearsals = read_rehearsals(_text(home / REHEARSAL), document, file=str(home / REHEARSAL))
-    except (RunbookRefused, UnicodeDecodeError) as error:
-        return Rehearsed(home, refused=str(error))
-    except OSError as error:
-        return Rehearsed(home, refused=f"{error.filename}: {error.strerror}")
-    return Rehearsed(home, tuple(play(document, rehearsal, actions=BY_NAME) for rehearsal in rehearsals))
-
-
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
-
-
-def _runbook_of(home: Path) -> str:
-    """The runbook's file: as playbook.yaml says, where there is one. Raises RunbookRefused."""
-    if not (home / PLAYBOOK).is_file():
-        return RUNBOOK
-    tree = read(_text(home / PLAYBOOK), file=str(home / PLAYBOOK)).tree
-    return str(tree.get("runbook") or RUNBOOK) if isinstance(tree, dict) else RUNBOOK
+        home = read_home(folder)
+    except Unreadable as error:
+        return Rehearsed(folder, refused=str(error))
+    return Rehearsed(folder, tuple(home.play(rehearsal) for rehearsal in home.rehearsals))
 
 
 def _tell(found: Sequence[Rehearsed]) -> None:
