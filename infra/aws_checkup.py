@@ -1,7 +1,7 @@
 """Whether AWS knows us, lets us take the role, and has the queues, topics and Regions of the settings."""
 
 import difflib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
 from infra.aws import Aws
@@ -31,7 +31,7 @@ def looks(aws: Aws, settings: Settings, clock: Clock) -> Mapping[str, Callable[[
     for url in settings.sqs_queue_urls:
         found[f"SQS {url.rpartition('/')[2]}"] = lambda url=url: _queue(aws, url)  # type: ignore[misc]
     for topic in settings.sns_topics:
-        found[f"SNS {topic.rpartition(':')[2]}"] = lambda topic=topic: _topic(aws, topic)  # type: ignore[misc]
+        found[f"SNS {topic.rpartition(':')[2]}"] = lambda topic=topic: _topic(aws, topic, settings)  # type: ignore[misc]
     return found
 
 
@@ -75,20 +75,26 @@ def _queue(aws: Aws, url: str) -> Found:
     return Found((Check(name, ok=True, detail=f"readable, with a dead-letter queue; {waiting} messages wait"),))
 
 
-def _topic(aws: Aws, arn: str) -> Found:
+def _topic(aws: Aws, arn: str, settings: Settings) -> Found:
     name = f"SNS {arn.rpartition(':')[2]}"
     try:
         subscriptions = aws.subscriptions(arn)
     except (AwsRefused, AwsUnreachable) as error:
         actions = "sns:ListSubscriptionsByTopic and sns:ConfirmSubscription"
         return _failed(name, f"cannot be read: {error}", _remedy(error, f"its ARN in sns_topics ({arn})", actions))
-    ours = [each for each in subscriptions if each.get("Endpoint", "").endswith(DOOR)]
+    queues = {url.rpartition("/")[2] for url in settings.sqs_queue_urls}
+    ours = [each for each in subscriptions if _leads_here(each.get("Endpoint", ""), queues)]
     if not ours:
-        return _failed(name, f"has no subscription that ends with {DOOR}", f"subscribe https://YOUR-BOT{DOOR} to it")
+        detail = f"has no subscription that leads here, neither to {DOOR} nor to a queue of ours"
+        return _failed(name, detail, f"subscribe https://YOUR-BOT{DOOR} to it")
     if not any(each.get("SubscriptionArn", "").startswith("arn:") for each in ours):
         detail = f"{ours[0]['Endpoint']} is subscribed, but not confirmed"
         return _failed(name, detail, "see that SNS reaches that address while the bot runs, and subscribe it once more")
     return Found((Check(name, ok=True, detail=f"{ours[0]['Endpoint']} is subscribed"),))
+
+
+def _leads_here(endpoint: str, queues: Collection[str]) -> bool:
+    return endpoint.endswith(DOOR) or (endpoint.startswith("arn:") and endpoint.rpartition(":")[2] in queues)
 
 
 def _remedy(error: AwsRefused | AwsUnreachable, correct: str, actions: str) -> str:

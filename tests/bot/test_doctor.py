@@ -298,6 +298,18 @@ def test_a_queue_without_a_way_out_and_a_topic_without_a_listener(world: World) 
     assert "subscribe https://YOUR-BOT/sns to it" in wrong(found["SNS alarms"])
 
 
+def test_a_topic_that_fills_the_queue(world: World) -> None:
+    """A topic may lead here by the queue just as well."""
+    queue = boto3.client("sqs", REGION).create_queue(QueueName="alarms")["QueueUrl"]
+    sns = boto3.client("sns", REGION)
+    topic = sns.create_topic(Name="alarms")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:other")
+    assert "neither to /sns nor to a queue of ours" in wrong(world.found(SNS_TOPICS=topic)["SNS alarms"])
+
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=f"arn:aws:sqs:{REGION}:{ACCOUNT}:alarms")
+    assert world.found(SQS_QUEUE_URLS=queue, SNS_TOPICS=topic)["SNS alarms"].ok
+
+
 def test_a_role_that_can_be_taken(world: World) -> None:
     """Runbooks' identity is tried before the first runbook needs it."""
     assert (
