@@ -23,7 +23,7 @@ def worse(before: dict[str, dict[str, object]], reports: list[Report]) -> list[s
     """Documents that did better in the saved run."""
     found = []
     for report in reports:
-        old = before.get(f"{report.group}/{report.name}")
+        old = before.get(report.key)
         if old is None:
             continue
         if old["valid"] and not report.valid and not report.is_bad:
@@ -60,7 +60,7 @@ def main() -> int:
     told += [f"worse than before: {each}" for each in regressions]
     sys.stdout.write("\n".join(told) + "\n")
     if options.save:
-        kept = {f"{report.group}/{report.name}": report.plain() for report in reports}
+        kept = {report.key: report.plain() for report in reports}
         options.save.write_text(json.dumps(kept, indent=1, sort_keys=True))
     return 1 if regressions or any(report.wrong for report in reports) else 0
 

@@ -2,12 +2,13 @@
 
 import re
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from engine.document import Document, Step
 from engine.expressions import REFERENCE
-from tests.conformance.corpus import TRUSTED, Entry, problems_of
+from engine.lint.linting import lint
+from tests.conformance.corpus import Entry, problems_of
 from tests.conformance.running import Executor, Run
 
 OUTSIDE: Final = (
@@ -46,6 +47,7 @@ class Report:
     """One line of the table."""
 
     name: str
+    key: str
     group: str
     is_bad: bool
     parsed: bool
@@ -58,6 +60,12 @@ class Report:
     detail: str = ""
     path: tuple[str, ...] = ()
     disagreement: str = ""
+    linted: str = ""
+    """`errors/warnings`."""
+    previewed: str = ""
+    """`yes`, or why not."""
+    unforeseen: str = ""
+    """Steps that ran although the preview had said that they are not reached."""
     wrong: str = ""
     """What must not be: the run of the corpus fails over it."""
     seconds: float = 0.0
@@ -70,32 +78,43 @@ class Report:
 def check(entry: Entry, executor: Executor | None) -> Report:
     """Read, check and (where there is an executor) execute one document."""
     document, problems, has_places = problems_of(entry)
+    base = Report(
+        entry.name, entry.key, entry.group, entry.is_bad, parsed=document is not None, valid=not problems,
+        detail="; ".join(problems[:2]),
+    )  # fmt: skip
     if entry.is_bad:
         wrong = "it is malformed, and was taken" if not problems else "" if has_places else "a refusal has no place"
-        return Report(
-            entry.name, entry.group, True, bool(document), not problems, detail="; ".join(problems[:1]), wrong=wrong
-        )
+        return replace(base, wrong=wrong)
     if document is None or problems:
-        wrong = f"AWS publishes it: {problems[0]}" if entry.group == TRUSTED else ""
-        wrong = wrong or ("" if has_places else "a refusal has no place")
-        parsed = document is not None
-        return Report(entry.name, entry.group, False, parsed, False, detail="; ".join(problems[:2]), wrong=wrong)
+        wrong = f"AWS publishes it: {problems[0]}" if entry.is_trusted else ""
+        return replace(base, wrong=wrong or ("" if has_places else "a refusal has no place"))
     scripts, broken = _scripts(document)
-    wrong = f"AWS publishes it: {broken}" if broken and entry.group == TRUSTED else ""
-    if executor is None:
-        return Report(entry.name, entry.group, False, True, True, scripts=scripts, detail=broken, wrong=wrong)
-    return _reported(entry, scripts, wrong, executor.execute(document))
+    linted, refused = _linted(entry)
+    wrong = f"AWS publishes it: {broken}" if broken and entry.is_trusted else refused
+    report = replace(base, scripts=scripts, linted=linted, detail=broken, wrong=wrong)
+    return report if executor is None else _with_run(report, executor.execute(document))
 
 
-def _reported(entry: Entry, scripts: str, wrong: str, run: Run) -> Report:
-    kind = why(run)
+def _linted(entry: Entry) -> tuple[str, str]:
+    """`errors/warnings`, and an error that there cannot be."""
+    problems = lint(entry.read(), name=entry.name, file=entry.path.name).problems
+    errors = [problem for problem in problems if problem.severity == "error"]
+    wrong = f"AWS publishes it, the linter refuses it: {errors[0].code} {errors[0]}" if errors else ""
+    return f"{len(errors)}/{len(problems) - len(errors)}", wrong if entry.is_trusted else ""
+
+
+def _with_run(report: Report, run: Run) -> Report:
+    kind, wrong = why(run), report.wrong
     if run.status == "TooLong" or kind == "unexplained" or re.search(DEFECTS, run.reason):
         wrong = wrong or f"{run.status}: {run.reason[:200]}"
     if run.disagreement:
         wrong = wrong or f"the second reading disagrees: {run.disagreement}"
-    return Report(
-        entry.name, entry.group, False, True, True, scripts=scripts, executed=run.status, steps=len(run.steps),
-        reason=kind, detail=run.reason, path=run.steps, disagreement=run.disagreement, wrong=wrong,
+    if run.previewed.startswith("the preview failed"):
+        wrong = wrong or run.previewed
+    return replace(
+        report, executed=run.status, steps=len(run.steps), path=run.steps, reason=kind,
+        detail=run.reason or report.detail,
+        previewed=run.previewed, unforeseen=run.unforeseen, disagreement=run.disagreement, wrong=wrong,
         seconds=round(run.seconds, 2),
     )  # fmt: skip
 

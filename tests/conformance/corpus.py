@@ -15,16 +15,18 @@ REFUSED: Final = ("malformed", "incomplete")
 OTHERS: Final = ("oracle", "alarms", "licences")
 """Folders that hold no documents."""
 TRUSTED: Final = "aws-owned"
-"""The folder of documents that AWS publishes: all of them are right."""
+"""How a folder of documents that AWS publishes is called: all of them are right."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file; `group` is the first folder below the corpus."""
+    """One file; `key` is its path below the corpus, `group` the first two folders of it."""
 
     path: Path
+    key: str
     group: str
     is_bad: bool
+    is_trusted: bool
 
     @property
     def name(self) -> str:
@@ -43,10 +45,17 @@ def entries(corpus: Path) -> list[Entry]:
 
 def _entries(corpus: Path) -> Iterator[Entry]:
     for path in sorted(corpus.rglob("*")):
-        folders = path.relative_to(corpus).parts[:-1]
+        below = path.relative_to(corpus)
+        folders = (corpus.resolve().name, *below.parts[:-1])
         if path.suffix not in SUFFIXES or not path.is_file() or any(folder in OTHERS for folder in folders):
             continue
-        yield Entry(path, folders[0] if folders else "", any(folder in REFUSED for folder in folders))
+        yield Entry(
+            path,
+            str(below),
+            "/".join(folders[1:3]) or folders[0],
+            any(folder in REFUSED for folder in folders),
+            any(folder.startswith(TRUSTED) for folder in folders),
+        )
 
 
 class Library:
@@ -56,8 +65,7 @@ class Library:
         self._paths: dict[str, Path] = {}
         for entry in entries_:
             if not entry.is_bad:
-                self._paths.setdefault(entry.name, entry.path)
-                self._paths.setdefault(entry.name.rpartition("__")[2], entry.path)
+                self._paths[entry.name] = self._paths[entry.name.rpartition("__")[2]] = entry.path
 
     def find(self, name: str, version: str) -> Document:
         """The document of that name. Raises LookupError."""
@@ -69,6 +77,13 @@ class Library:
             return parse(path.read_text(encoding="utf-8-sig"), name=short, file=path.name)
         except RunbookRefused as refused:
             raise LookupError(f'document "{short}" is refused: {refused.problems[0]}') from refused
+
+    def look_for(self, name: str, version: str) -> Document | None:
+        """The document of that name, if it is there."""
+        try:
+            return self.find(name, version)
+        except LookupError:
+            return None
 
 
 def problems_of(entry: Entry) -> tuple[Document | None, list[str], bool]:

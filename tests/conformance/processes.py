@@ -25,7 +25,7 @@ def _work(entry: Entry) -> Report:
         return check(entry, _Worker.executor)
     except Exception as error:  # noqa: BLE001 - the other documents are judged, too
         wrong = f"the check itself failed: {error!r}"
-        return Report(entry.name, entry.group, entry.is_bad, parsed=False, valid=False, wrong=wrong)
+        return Report(entry.name, entry.key, entry.group, entry.is_bad, parsed=False, valid=False, wrong=wrong)
 
 
 def reports_of(

@@ -22,12 +22,15 @@ from engine.execution import Execution, StepExecution
 from engine.foreground import Foreground
 from engine.parameters import ParametersInvalid
 from engine.performing import Performer
+from engine.preview import Surroundings, preview
+from engine.preview_aws import LookingAws
 from engine.protocol import StartOrder
 from engine.scripts.runner import ScriptRunner
 from engine.scripts.script import Script, ScriptEnd
 from engine.signals import Signal, SignalType
 from infra.aws import Aws
 from infra.aws_identity import OURSELVES
+from infra.canonical import Json
 from tests.conformance.account import ACCOUNT, Account
 from tests.conformance.corpus import Library
 from tests.conformance.imitation import ImitatedAws
@@ -65,6 +68,8 @@ class Run:
     steps: tuple[str, ...] = ()
     reason: str = ""
     disagreement: str = ""
+    previewed: str = ""
+    unforeseen: str = ""
     seconds: float = 0.0
 
 
@@ -115,6 +120,27 @@ class Executor:
             values = values_for(document, account)
         except Exception as error:  # noqa: BLE001 - moto's defects are told, not raised
             return Run("Refused", reason=f"the account could not be made: {error!r}"[:300])
+        previewed, foreseen = self._previewed(document, values, aws, clock)
+        run = self._followed(document, values, account, aws, clock)
+        ran = {step.partition("=")[0] for step in run.steps}
+        return replace(run, previewed=previewed, unforeseen=", ".join(sorted(ran - foreseen)) if foreseen else "")
+
+    def _previewed(
+        self, document: Document, values: dict[str, Json], aws: ImitatedAws, clock: ManualClock
+    ) -> tuple[str, set[str]]:
+        """Whether the document can be previewed, and the steps that the preview holds possible."""
+        around = Surroundings(LookingAws(aws), BY_NAME, clock(), self._library.look_for)
+        try:
+            found = preview(document, values, around)
+        except ParametersInvalid as error:
+            return str(error), set()
+        except Exception as error:  # noqa: BLE001 - told in the table
+            return f"the preview failed: {error!r}", set()
+        return "yes", {step.name for step in document.all_steps()} - set(found.not_reached)
+
+    def _followed(
+        self, document: Document, values: dict[str, Json], account: Account, aws: ImitatedAws, clock: ManualClock
+    ) -> Run:
         services = {"scripts": self._scripts}
         engine = Foreground(
             actions=BY_NAME,

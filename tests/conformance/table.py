@@ -8,7 +8,8 @@ from tests.conformance.checking import Report, is_outside
 
 def lines(reports: Sequence[Report]) -> list[str]:
     """One line a document."""
-    head = f"{'document':58} {'parsed':6} {'valid':6} {'scripts':7} {'steps':>5} {'executed':10} why not"
+    names = f"{'parsed':6} {'valid':6} {'scripts':7} {'linted':7} {'previewed':9} {'steps':>5} {'executed':10}"
+    head = f"{'document':58} {names} why not"
     return [head, *(_line(report) for report in reports)]
 
 
@@ -20,8 +21,12 @@ def _line(report: Report) -> str:
         why = f"{report.reason}: {report.detail[:90]}"
     return (
         f"{report.name[-58:]:58} {_yes(report.parsed):6} {_yes(report.valid):6} {report.scripts:7} "
-        f"{report.steps or '':>5} {report.executed:10} {why}"
+        f"{report.linted:7} {_previewed(report):9} {report.steps or '':>5} {report.executed:10} {why}"
     ).replace("\n", " ")
+
+
+def _previewed(report: Report) -> str:
+    return "" if not report.executed else "yes" if report.previewed == "yes" else "no"
 
 
 def _yes(value: bool) -> str:  # noqa: FBT001 - it is what is shown
@@ -52,6 +57,9 @@ def _sums(reports: Sequence[Report]) -> list[str]:
         ("valid", sum(report.valid for report in good), len(good)),
         ("scripts compile", len(compiled), len(scripted)),
         ("malformed refused with a place", sum(not report.wrong for report in bad), len(bad)),
+        ("linted without an error", sum(report.linted.startswith("0/") for report in good), len(good)),
+        ("previewed", sum(report.previewed == "yes" for report in ran), len(ran)),
+        ("  of these foreseeing every step that ran", sum(not report.unforeseen for report in ran), len(ran)),
         ("executed to an end", len(ended), len(ran)),
         ("  of these for no reason of the imitation", len(here), len(ended)),
         ("  of these Success", sum(report.executed == "Success" for report in ended), len(ended)),

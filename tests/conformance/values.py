@@ -152,7 +152,7 @@ def _candidates(parameter: Parameter, document: Document, account: Account) -> I
     if parameter.name == "Finding":
         yield _finding(document, account)
     yield from parameter.allowed_values
-    for name in (parameter.name, *_uses(parameter.name, document)):
+    for name in (*_uses(parameter.name, document, of_api=True), parameter.name, *_uses(parameter.name, document)):
         found = _by_name(name, account)
         if found is not None:
             yield found
@@ -164,10 +164,11 @@ def _candidates(parameter: Parameter, document: Document, account: Account) -> I
     yield from ("i-0123456789abcdef0", "1", "{}", "[]", "")
 
 
-def _uses(name: str, document: Document) -> Iterator[str]:
-    """The members of API calls and payloads that are given the parameter."""
+def _uses(name: str, document: Document, *, of_api: bool = False) -> Iterator[str]:
+    """The members of API calls (or of anything) that are given the parameter."""
     for step in document.all_steps():
-        yield from _keys_of(dict(step.inputs), name)
+        if not of_api or "Service" in step.inputs:
+            yield from _keys_of(dict(step.inputs), name)
 
 
 def _keys_of(value: Any, name: str) -> Iterator[str]:
