@@ -48,7 +48,7 @@ def typed(text: str) -> Typed:
         tokens.extend(_tokens(plain(text)))
     except _Open as rest:
         problem = f"A quotation mark is open before: {rest}. Please close it and try again."
-    verb = tokens[0].removeprefix("\x00").lower() if tokens else "help"
+    verb = (tokens[0].removeprefix("\x00").lower() if tokens else "") or "help"
     if verb not in VERBS:
         near = difflib.get_close_matches(verb, VERBS, n=1, cutoff=0.5)
         return Typed(verb, suggestion=near[0] if near else "", problem=problem)

@@ -161,7 +161,7 @@ class SlackStore:
         place = func.row_number().over(partition_by=_ROAD, order_by=(_table.lane, _table.next_at, _table.created_at))
         ready = select(message_table, place.label("place")).where(_IS_OPEN, _table.next_at <= now, _HAS_ITS_PARENT)
         first = ready.subquery("ready")
-        query = select(first).where(first.c.place == 1).order_by(first.c.lane, first.c.next_at, first.c.created_at)
+        query = select(first).where(first.c.place == 1).order_by(first.c.lane, first.c.next_at, first.c.key)
         return [_message(row) for row in connection.execute(query).mappings()]
 
     def next_moment(self, connection: Connection, now: datetime) -> datetime | None:
@@ -174,7 +174,7 @@ class SlackStore:
 
         Its lane is emptied: what is wanted while it is on its way writes there how urgent that is.
         """
-        mine = and_(_table.key == message.key, _table.state == message.state, _table.wanted == message.wanted)
+        mine = and_(_table.key == message.key, _IS_OPEN, _table.wanted == message.wanted)
         change = update(message_table).where(mine).values(state=SENDING, lane=DETAILS)
         return tx.execute(change).rowcount == 1
 
@@ -237,7 +237,8 @@ class SlackStore:
     def take_up(self, tx: Transaction) -> int:
         """After a crash: what was on its way is wanted again, a post only after it was looked for; returns how many."""
         change = update(message_table).where(_table.state == SENDING)
-        return tx.execute(change.values(state=case((_table.ts == "", DOUBTFUL), else_=WANTED))).rowcount
+        values = {"state": case((_table.ts == "", DOUBTFUL), else_=WANTED), "lane": DECISIONS}
+        return tx.execute(change.values(**values)).rowcount
 
     # -- what stands there
 

@@ -11,6 +11,7 @@ APPROVE = "approve"
 REJECT = "reject"
 STOP = "stop"
 RESUME = "resume"
+GOING_ON = "Answered, going on"
 MOST_STEPS = 25
 MOST_TARGETS = 10
 MOST_PEOPLE = 12
@@ -56,12 +57,13 @@ def _state(facts: ExecutionFacts) -> str:
         if facts.approval is not None and facts.approval.status == "Waiting":
             return "Waiting for approval"
         if facts.approval is not None and not _paused(facts):
-            return "Answered, going on"
+            return GOING_ON
     return TITLES.get(facts.status, facts.status)
 
 
 def _parts(facts: ExecutionFacts) -> Iterable[Block]:
-    emoji, _ = t.STATUS.get(facts.status, (":grey_question:", ""))
+    is_going_on = facts.status == "Waiting" and _state(facts) == GOING_ON
+    emoji, _ = t.STATUS.get("InProgress" if is_going_on else facts.status, (":grey_question:", ""))
     yield t.header("title", f"{emoji} {facts.title}")
     yield t.section("what", _what(facts))
     if facts.alarm is not None:
@@ -145,10 +147,9 @@ def _question(approval: ApprovalFacts) -> Iterable[Block]:
     if approval.expires_at is not None:
         text += f"\nExpires at {t.clock(approval.expires_at)}; without an answer it is not approved."
     yield t.section("question", text)
-    for decision in approval.decisions:
-        yield t.context(
-            f"agreed-{decision.actor.id}"[:255], f"{t.who(decision.actor)} agreed at {t.clock(decision.at)}"
-        )
+    if approval.decisions:
+        told = [f"{t.who(decision.actor)} agreed at {t.clock(decision.at)}" for decision in approval.decisions]
+        yield t.context("agreed", "\n".join(told))
     if not approval.problem:
         yield t.actions(
             "answer",

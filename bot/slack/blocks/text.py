@@ -1,5 +1,6 @@
 """Words for Slack: foreign text made harmless, everything cut to Slack's limits, times in the reader's zone. Pure."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
@@ -17,7 +18,9 @@ CONTEXT: Final = 2000
 FALLBACK: Final = 1000
 MOST_BLOCKS: Final = 50
 MESSAGE: Final = 11_000
-"""Characters of all blocks together: Slack refuses messages from about 13,200 on (msg_blocks_too_long)."""
+WHOLE_MESSAGE: Final = 12_500
+"""Characters of the text, and of all blocks with it: Slack refuses messages from about 13,200 on
+(msg_blocks_too_long)."""
 MOST_OF_VALUE: Final = 200
 
 STATUS: Final[Mapping[str, tuple[str, str]]] = {
@@ -197,16 +200,15 @@ def fitted(blocks: Iterable[Block]) -> list[Block]:
         kept = found[: MOST_BLOCKS - 1 - len(buttons)]
         found = [*kept, context("cut", f"… and {len(found) - len(kept) - len(buttons)} more"), *buttons]
     most = SECTION
-    while sum(_length(block) for block in found) > MESSAGE and most > 200:
+    while len(json.dumps(found, ensure_ascii=False)) > WHOLE_MESSAGE and most > 200:
         most = most * 3 // 4
         found = [_shortened(block, most) for block in found]
     return found
 
 
-def _length(block: Block) -> int:
-    texts = [block["text"]] if "text" in block else [each for each in block.get("elements", []) if "value" not in each]
-    return sum(len(each["text"]) for each in texts)
-
-
 def _shortened(block: Block, most: int) -> Block:
-    return {**block, "text": mrkdwn(block["text"]["text"], most)} if block["type"] == "section" else block
+    if block["type"] == "section":
+        return {**block, "text": mrkdwn(block["text"]["text"], most)}
+    if block["type"] == "context":
+        return {**block, "elements": [mrkdwn(each["text"], min(most, CONTEXT)) for each in block["elements"]]}
+    return block

@@ -34,7 +34,7 @@ def test_run_starts_and_the_card_follows(rig: Rig) -> None:
     assert facts.parameters["Note"] == "slow"
     card, call = rig.slack.messages()
     assert card["blocks"][0]["block_id"] == f"card:{facts.id}"
-    assert "Restart i-0abc: slow" in json.dumps(card)
+    assert "*Restart i-0abc:* slow" in json.dumps(card)
     assert f"<@{rig.sam}>" in call["text"]
     assert call["thread_ts"] == card["ts"]
 

@@ -1,0 +1,118 @@
+"""A night's facts, to be rendered."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from audit.events import Actor
+from engine.document import Parameter
+from engine.validation import parse
+from playbooks.facts import (
+    AlarmFacts,
+    ApprovalFacts,
+    DecisionFacts,
+    ExecutionFacts,
+    PlaybookFacts,
+    StepFacts,
+    SuggestionFacts,
+    TimelineEntry,
+)
+from tests.fakes.clock import NIGHT
+
+ALARM_ACTOR = Actor("alarm", "arn:aws:cloudwatch:eu-west-1:1:alarm:web-1", "web-1-system-check")
+SAM = Actor("person", "slack:T01/U02SAM", "Sam")
+KIM = Actor("person", "person:kim", "Kim Bell")
+EXECUTION = "0b7d1c44-0000-4000-8000-000000000001"
+EVIL = "<!channel> <@U1> *x*\n:white_check_mark: Approved by <@U2> &lt; \u202e`"
+
+
+def alarm(**fields: Any) -> AlarmFacts:
+    """The host under web-1 has failed."""
+    reason = "Threshold Crossed: 2 datapoints [1.0, 1.0] were greater than or equal to the threshold (1.0)."
+    return replace(AlarmFacts("web-1-system-check", "ALARM", reason, "eu-west-1", "402715938824", NIGHT), **fields)
+
+
+def approval(**fields: Any) -> ApprovalFacts:
+    """The question whether it may be stopped and started."""
+    usual = ApprovalFacts(
+        "r1", EXECUTION, "approve", "Waiting", "Stop i-0b7d1c44e9f2a6d35 and start it on new hardware.",
+        ("<@U02SAM>", "<!subteam^S01ONCALL>", "lee"), 1, (), NIGHT, NIGHT + timedelta(hours=1), "recover",
+        "Recover an instance",
+    )  # fmt: skip
+    return replace(usual, **fields)
+
+
+def step(name: str, status: str = "Success", **fields: Any) -> StepFacts:
+    """A step."""
+    return replace(StepFacts(name, "aws:changeInstanceState", status, f"What {name} does"), **fields)
+
+
+STEPS = (
+    step("assertBroken", action="aws:assertAwsResourceProperty"),
+    step("approve", "Waiting", action="aws:approve"),
+    step("stop", "Pending"),
+    step("start", "Pending"),
+)
+
+
+def execution(**fields: Any) -> ExecutionFacts:
+    """It waits for an approval."""
+    usual = ExecutionFacts(
+        EXECUTION, "recover-instance", "Recover an instance", "recover-instance", "Waiting", ALARM_ACTOR, NIGHT,
+        "eu-west-1", "402715938824", {"InstanceId": "i-0b7d1c44e9f2a6d35"}, STEPS, ("i-0b7d1c44e9f2a6d35",),
+        alarm=alarm(), approval=approval(), approvals=(approval(),),
+    )  # fmt: skip
+    return replace(usual, **fields)
+
+
+def decided(verdict: str = "Approve", by: Actor = SAM, comment: str = "") -> ApprovalFacts:
+    """It was answered."""
+    status = "Approved" if verdict == "Approve" else "Rejected"
+    return approval(status=status, decisions=(DecisionFacts(by, verdict, NIGHT + timedelta(minutes=2), comment),))
+
+
+def answered(status: str, *steps: StepFacts, question: ApprovalFacts | None = None, **fields: Any) -> ExecutionFacts:
+    """It was answered, and went on to `status`."""
+    question = question or decided()
+    done = (STEPS[0], step("approve", action="aws:approve"), *steps)
+    ended = (
+        NIGHT + timedelta(minutes=5, seconds=18) if status in ("Success", "Failed", "Cancelled", "TimedOut") else None
+    )
+    usual: dict[str, Any] = {"approval": question, "approvals": (question,), "steps": done, "ended_at": ended}
+    return execution(status=status, **{**usual, **fields})
+
+
+def suggestion(**fields: Any) -> SuggestionFacts:
+    """An alarm that two playbooks fit."""
+    fitting = (("restart-instance", "Restart an instance"), ("reboot-instance", "Reboot an instance"))
+    return replace(SuggestionFacts("k1", alarm(description="CPU of web-1"), fitting, "C1"), **fields)
+
+
+PARAMETERS = """\
+schemaVersion: "0.3"
+parameters:
+  InstanceId: {type: "AWS::EC2::Instance::Id", description: "The instance."}
+  Size: {type: String, default: small, allowedValues: [small, large]}
+  Force: {type: Boolean, default: false}
+  Note: {type: String, default: "", maxChars: 5, displayType: textarea}
+  Names: {type: StringList, default: [a, b]}
+  Odd: {type: StringList, default: ["a,b", c]}
+  Tags: {type: StringMap, default: {team: shop}}
+mainSteps:
+  - {name: nap, action: "aws:sleep", inputs: {Duration: PT1S}}
+"""
+
+
+def playbook(**fields: Any) -> PlaybookFacts:
+    """A playbook with a parameter of each kind."""
+    parameters: tuple[Parameter, ...] = tuple(parse(PARAMETERS, name="x").parameters.values())
+    usual = PlaybookFacts(
+        "recover-instance", "Recover an instance", "Stops it and starts it on new hardware.", parameters, {}, "auto",
+        ("<@U02SAM>", "lee"), "alarm web-*", "recover-instance",
+    )  # fmt: skip
+    return replace(usual, **fields)
+
+
+def line(number: int, text: str = "stop: began") -> TimelineEntry:
+    """A line of a story."""
+    return TimelineEntry(number, NIGHT + timedelta(seconds=number), "step.started", SAM, text, {}, f"{number:064x}")

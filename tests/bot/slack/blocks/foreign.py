@@ -1,0 +1,102 @@
+"""A second opinion on our blocks: `slackblocks`, which somebody else wrote, must take them and read them the same."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import slackblocks as s
+from slackblocks.objects import TextType
+
+from tests.fakes.block_limits import message_problems, view_problems
+
+Plain = Mapping[str, Any]
+
+
+def check_message(blocks: list[dict[str, Any]]) -> None:
+    """Raises where Slack would refuse a message of these blocks."""
+    assert message_problems(blocks) == []
+    s.Message("C1", "text", [_block(block) for block in blocks])
+
+
+def check_view(view: dict[str, Any]) -> None:
+    """Raises where Slack would refuse this modal or home."""
+    assert view_problems(view) == []
+    blocks = [_block(block) for block in view["blocks"]]
+    if view["type"] == "home":
+        s.HomeTabView(blocks)
+        return
+    submit = _text(view["submit"]) if "submit" in view else None
+    close, metadata = _text(view["close"]), view.get("private_metadata")
+    s.ModalView(_text(view["title"]), blocks, close, submit, metadata, view.get("callback_id"))
+
+
+def _block(block: Plain) -> Any:
+    made = _made(block, block["block_id"])
+    assert _without_defaults(made._resolve()) == _without_defaults(block)
+    return made
+
+
+def _made(block: Plain, block_id: str) -> Any:
+    match block["type"]:
+        case "header":
+            return s.HeaderBlock(_text(block["text"]), block_id)
+        case "section":
+            accessory = _element(block["accessory"]) if "accessory" in block else None
+            return s.SectionBlock(_text(block["text"]), block_id, accessory=accessory)
+        case "context":
+            return s.ContextBlock([_text(element) for element in block["elements"]], block_id)
+        case "divider":
+            return s.DividerBlock(block_id)
+        case "actions":
+            return s.ActionsBlock([_element(element) for element in block["elements"]], block_id)
+        case "input":
+            hint = _text(block["hint"]) if "hint" in block else None
+            element = _element(block["element"])
+            return s.InputBlock(
+                _text(block["label"]), element, block_id=block_id, hint=hint, optional=block["optional"]
+            )
+    raise AssertionError(f"what is a {block['type']}?")
+
+
+def _element(element: Plain) -> Any:
+    match element["type"]:
+        case "button":
+            confirm = element.get("confirm")
+            return s.Button(
+                _text(element["text"]),
+                element["action_id"],
+                value=element["value"],
+                style=element.get("style"),
+                confirm=s.ConfirmationDialogue(**{name: _text(text) for name, text in confirm.items()})
+                if confirm
+                else None,
+            )
+        case "static_select":
+            initial = element.get("initial_option")
+            options = [_option(option) for option in element["options"]]
+            return s.StaticSelectMenu(
+                element["action_id"], options, initial_option=_option(initial) if initial else None
+            )
+        case "plain_text_input":
+            return s.PlainTextInput(
+                element["action_id"],
+                element.get("initial_value"),
+                element.get("multiline", False),
+                max_length=element.get("max_length"),
+            )
+    raise AssertionError(f"what is a {element['type']}?")
+
+
+def _option(option: Plain) -> Any:
+    return s.Option(_text(option["text"]), option["value"])
+
+
+def _text(text: Plain) -> Any:
+    kind = TextType.PLAINTEXT if text["type"] == "plain_text" else TextType.MARKDOWN
+    return s.Text(text["text"], kind, text.get("emoji", False), text.get("verbatim", False))
+
+
+def _without_defaults(value: Any) -> Any:
+    """What slackblocks leaves out, or writes though it is the default."""
+    if isinstance(value, Mapping):
+        return {name: _without_defaults(each) for name, each in value.items() if each not in (False, None)}
+    return [_without_defaults(each) for each in value] if isinstance(value, list) else value

@@ -1,0 +1,172 @@
+"""Every message and form as Slack gets it: compared with the file of its name, and held against Slack's limits.
+
+`UPDATE_GOLDEN=1 pytest tests/bot/slack/blocks` writes the files anew; read the difference before you commit it.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.slack.blocks import alarm, answers, card, form, home
+from bot.slack.blocks import text as t
+from playbooks.facts import ExecutionFacts
+from tests.bot.slack.blocks import facts as f
+from tests.bot.slack.blocks.foreign import check_message, check_view
+
+GOLDEN = Path(__file__).parent.parent / "golden"
+
+STOPPING = f.step("stop", "InProgress", say="i-0b7d1c44e9f2a6d35 is stopping")
+PENDING = f.step("start", "Pending")
+PAUSED = f.execution(
+    approval=None, approvals=(), steps=(f.step("look", "Waiting", action="aws:pause", id="s1"),), started_by=f.SAM
+)
+CARDS: Mapping[str, ExecutionFacts] = {
+    "asking": f.execution(),
+    "answered": f.answered("Waiting", f.step("stop", "Pending"), PENDING),
+    "running": f.answered("InProgress", STOPPING, PENDING),
+    "recovered": f.answered("InProgress", STOPPING, PENDING, recovered=True, alarm_now="OK"),
+    "success": f.answered("Success", f.step("stop"), f.step("start"), outputs={"after.PublicIp": "203.0.113.7"}),
+    "finished_with_failures": f.answered("Success", f.step("stop"), f.step("start", "Failed")),
+    "failed": f.answered(
+        "Failed", f.step("stop", "Failed", attempt=2, max_attempts=3), failure_message="UnauthorizedOperation: no."
+    ),
+    "rejected": f.answered(
+        "Failed", question=f.decided("Reject", f.KIM, "too risky"), failure_message="Rejected by Kim Bell"
+    ),
+    "stopped": f.answered("Cancelled", f.step("stop", "Cancelled"), cancelled_by=f.KIM),
+    "timed_out": f.answered("TimedOut", question=f.approval(status="TimedOut")),
+    "paused": PAUSED,
+    "nobody_can_answer": f.execution(approval=f.approval(approvers=(), problem="Nobody is on the list of approvers.")),
+    "one_of_two": f.execution(
+        approval=f.approval(minimum=2, decisions=f.decided().decisions), approvals=(f.decided("Approve", f.KIM),)
+    ),
+}
+
+
+def same_as_golden(name: str, found: Any) -> None:
+    """Compare with the file, or write it."""
+    path = GOLDEN / f"{name}.json"
+    text = json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(text, encoding="utf-8")
+    assert json.loads(path.read_text(encoding="utf-8")) == json.loads(text)
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_the_card(name: str) -> None:
+    """One card for each state of an execution."""
+    blocks = card.card(CARDS[name])
+
+    check_message(blocks)
+    same_as_golden(f"card_{name}", {"text": card.fallback(CARDS[name]), "blocks": blocks})
+
+
+SUGGESTIONS = {
+    "red": f.suggestion(),
+    "green_again": f.suggestion(alarm_now="OK"),
+    "could_not_start": f.suggestion(why="recover-instance could not start by itself: no InstanceId"),
+    "started": f.suggestion(started=(f.EXECUTION,)),
+    "nothing_fits": f.suggestion(playbooks=(), alarm=f.alarm(state="INSUFFICIENT_DATA")),
+}
+
+
+@pytest.mark.parametrize("name", SUGGESTIONS)
+def test_the_suggestion(name: str) -> None:
+    """An alarm that people answer, in each state."""
+    blocks = alarm.suggestion(SUGGESTIONS[name])
+
+    check_message(blocks)
+    same_as_golden(f"suggestion_{name}", {"text": alarm.fallback(SUGGESTIONS[name]), "blocks": blocks})
+
+
+FORMS = {
+    "run": form.run_form(f.playbook(), {}, {}, carried={"channel": "C1"}),
+    "run_with_errors": form.run_form(
+        f.playbook(),
+        {"Note": "too long", "Size": "huge"},
+        {"Note": "Note is too long."},
+        carried={"region": "us-east-1"},
+    ),
+    "reject": form.reject_form("r1", "Stop i-1 and start it?"),
+    "notice": form.notice("Not started", "You may not run `nap`."),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_the_form(name: str) -> None:
+    """The forms."""
+    check_view(FORMS[name])
+    same_as_golden(f"form_{name}", FORMS[name])
+
+
+def test_the_home() -> None:
+    """What waits, what ran, what one may start; and when there is nothing."""
+    links = {f.EXECUTION: "https://example.slack.com/archives/C1/p1"}
+    full = home.home([f.approval()], [f.execution()], [f.playbook()], links)
+    empty = home.home([], [], [], {})
+
+    for view in (full, empty):
+        check_view(view)
+    same_as_golden("home", {"full": full, "empty": empty})
+
+
+def test_the_answers() -> None:
+    """What the slash command answers."""
+    links = {f.EXECUTION: "https://example.slack.com/archives/C1/p1"}
+    texts = {
+        "help": answers.help_text("/playbook"),
+        "list": answers.playbook_list([f.playbook()], "/playbook"),
+        "status": answers.execution_list([f.execution(), f.answered("Success")], links),
+        "approvals": answers.approval_list([f.approval(), f.approval(approvers=(), problem="Nobody can.")], links),
+        "call": card.call(f.approval()),
+        "recovered": alarm.recovered("web-1", "OK"),
+    }
+    story = answers.timeline([f.line(1), f.line(2, "stop: Success")])
+
+    check_message(story)
+    for text in texts.values():
+        check_message(t.paragraphs(text))
+    same_as_golden("answers", {**texts, "audit": story})
+
+
+def test_every_golden_file_has_its_test() -> None:
+    """A file that nothing is compared with proves nothing."""
+    known = {f"card_{name}" for name in CARDS} | {f"suggestion_{name}" for name in SUGGESTIONS}
+    known |= {f"form_{name}" for name in FORMS} | {"home", "answers"}
+
+    assert {path.stem for path in GOLDEN.glob("*.json")} == known
+
+
+def test_states_are_truthful() -> None:
+    """Asked is not decided, decided is not done, and done with a failure is not simply done."""
+
+    def state(name: str) -> str:
+        return str(card.card(CARDS[name])[1]["text"]["text"]).splitlines()[0]
+
+    assert state("asking") == "*Waiting for approval*. Nothing has been changed yet"
+    assert state("answered") == "*Answered, going on*"
+    assert state("running") == "*Running*"
+    assert state("success") == "*Success* after 5 min 18 s"
+    assert state("finished_with_failures") == "*Finished, but a step failed* after 5 min 18 s"
+    acted = replace(f.execution(), steps=(f.step("stop"), f.STEPS[1]))
+    assert "Nothing has been changed" not in json.dumps(card.card(acted))
+
+
+def test_buttons_stand_only_where_they_apply() -> None:
+    """Approve and Reject while it is asked, Stop while it runs, nothing once it is over."""
+
+    def buttons(name: str) -> list[str]:
+        blocks = [block for block in card.card(CARDS[name]) if block["type"] == "actions"]
+        return [element["action_id"] for block in blocks for element in block["elements"]]
+
+    assert buttons("asking") == [card.APPROVE, card.REJECT, card.STOP]
+    assert buttons("paused") == [card.RESUME, card.STOP]
+    assert buttons("nobody_can_answer") == [card.STOP]
+    assert buttons("running") == [card.STOP]
+    for name in ("success", "failed", "rejected", "stopped", "timed_out"):
+        assert buttons(name) == []

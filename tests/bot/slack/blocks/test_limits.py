@@ -1,0 +1,176 @@
+"""Foreign text of any length and kind: within Slack's limits, pinging nobody, forging nothing."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as some
+
+from bot.slack.blocks import alarm, answers, card, form, home
+from bot.slack.blocks import text as t
+from playbooks.facts import DecisionFacts
+from tests.bot.slack.blocks import facts as f
+from tests.bot.slack.blocks.foreign import check_message, check_view
+from tests.fakes.clock import NIGHT
+
+foreign = some.text(max_size=40) | some.sampled_from([f.EVIL, "x" * 5000, "a b\n" * 2000, "&<>" * 2000, "", "`*_~"])
+PINGS = ("<!channel", "<!here", "<!everyone", "<@U1>", "<@U2>")
+
+
+def harmless(blocks: Any) -> None:
+    """No mention of anybody in any marked-up text; and Slack makes none of its own."""
+    for text in texts(blocks):
+        if text["type"] != "mrkdwn":
+            continue
+        assert text["verbatim"] is True
+        for ping in PINGS:
+            assert ping not in text["text"]
+
+
+def texts(value: Any) -> list[dict[str, Any]]:
+    """All text objects."""
+    if isinstance(value, dict):
+        mine = [value] if value.get("type") in ("mrkdwn", "plain_text") else []
+        return [*mine, *(each for inner in value.values() for each in texts(inner))]
+    return [each for inner in value for each in texts(inner)] if isinstance(value, list) else []
+
+
+@given(foreign, some.integers(0, 120), some.integers(0, 30), some.sampled_from(["Waiting", "InProgress", "Failed"]))
+def test_a_card_of_anything_fits(text: str, steps: int, people: int, status: str) -> None:
+    """However long the run and whatever its texts, Slack takes the card and its buttons stand."""
+    question = f.approval(message=text, title=text, approvers=tuple([text] * people))
+    decisions = tuple(
+        DecisionFacts(replace(f.KIM, id=f"person:{number}", name=text), "Approve", NIGHT, text)
+        for number in range(people)
+    )
+    facts = f.execution(
+        title=text or "x", status=status, region=text, targets=tuple([text] * people), failure_message=text,
+        steps=tuple(f.step(f"s{number}", "InProgress", description=text, say=text) for number in range(steps)),
+        outputs={f"{text}{number}": [text] for number in range(people)},
+        approval=replace(question, decisions=decisions, minimum=3),
+        approvals=(replace(question, status="Approved", decisions=decisions), question),
+        alarm=f.alarm(name=text, reason=text), alarm_now=text, started_by=replace(f.KIM, name=text),
+        cancelled_by=replace(f.ALARM_ACTOR, name=text), recovered=True,
+    )  # fmt: skip
+    blocks = card.card(facts)
+
+    check_message(blocks)
+    harmless(blocks)
+    assert blocks[0]["type"] == "header"
+    if status != "Failed":
+        assert blocks[-1]["type"] == "actions"
+    for ping in PINGS:
+        assert ping not in card.fallback(facts) + card.call(question)
+
+
+@given(foreign, some.integers(0, 20))
+def test_a_suggestion_of_anything_fits(text: str, count: int) -> None:
+    """Whatever an alarm is called and says."""
+    names = tuple((f"playbook-{number}", text or "x") for number in range(count))
+    facts = f.suggestion(
+        alarm=f.alarm(name=text or "x", reason=text, description=text, region=text), playbooks=names, why=text
+    )
+    blocks = alarm.suggestion(facts)
+
+    check_message(blocks)
+    harmless(blocks)
+    assert all(ping not in alarm.fallback(facts) + alarm.recovered(text, text) for ping in PINGS)
+
+
+@given(foreign, some.integers(0, 60))
+def test_answers_of_anything_fit(text: str, count: int) -> None:
+    """Lists, stories and the home, however much there is."""
+    executions = [f.execution(title=text or "x", targets=(text,) * 5)] * count
+    approvals = [f.approval(title=text or "x", message=text, approvers=(text,) * 9)] * count
+    playbooks = [f.playbook(name=f"p{number}", title=text, trigger=text) for number in range(count)]
+    story = answers.timeline([f.line(number, text) for number in range(count * 5)])
+    view = home.home(approvals, executions, playbooks, {})
+    said = [
+        t.paragraphs(answers.execution_list(executions, {})),
+        t.paragraphs(answers.approval_list(approvals, {})),
+        t.paragraphs(answers.playbook_list(playbooks, "/playbook")),
+        *([story] if story else []),
+    ]
+
+    check_view(view)
+    harmless(view)
+    for blocks in said:
+        check_message(blocks)
+        harmless(blocks)
+
+
+@given(foreign, foreign)
+def test_a_form_of_anything_fits(text: str, given_: str) -> None:
+    """Whatever was given and is wrong about it."""
+    facts = f.playbook(name=(text or "x")[:40], title=text, description=text, approvers=(text,) * 20)
+    given_values = dict.fromkeys(("InstanceId", "Note", "Names", "Tags", "Size"), given_)
+    errors = {f"{text}{number}"[:100]: text for number in range(5)}
+    view = form.run_form(facts, given_values, errors, carried={"channel": "C1", "region": "eu-west-1"})
+
+    check_view(view)
+    harmless(view)
+    check_view(form.reject_form("r1", text or "x"))
+
+
+def test_a_form_that_is_left_as_it_is_gives_back_its_values() -> None:
+    """Defaults and given values survive the way through the form, commas and all."""
+    from playbooks.typed import typed_values
+
+    facts = f.playbook()
+    view = form.run_form(facts, {"InstanceId": "i-1"}, {}, carried={})
+    state = {
+        block["block_id"]: {"value": _as_submitted(block["element"])}
+        for block in view["blocks"]
+        if block["type"] == "input"
+    }
+    given_ = form.submitted({"state": {"values": state}})
+
+    assert typed_values(facts.parameters, given_) == {
+        "InstanceId": "i-1", "Size": "small", "Force": "false", "Names": ["a", "b"], "Odd": ["a,b", "c"],
+        "Tags": {"team": "shop"},
+    }  # fmt: skip
+
+
+def _as_submitted(element: dict[str, Any]) -> dict[str, Any]:
+    if element["type"] == "static_select":
+        return {"type": "static_select", "selected_option": element.get("initial_option")}
+    return {"type": "plain_text_input", "value": element.get("initial_value")}
+
+
+def test_foreign_text_cannot_pass_for_a_line_of_ours() -> None:
+    """Line breaks in a name or a reason do not make a second line that says who approved."""
+    blocks = card.card(f.execution(alarm=f.alarm(reason=f.EVIL), failure_message=f.EVIL))
+    lines = [line for text in texts(blocks) for line in text["text"].splitlines()]
+
+    assert not any(line.startswith(":white_check_mark: Approved") for line in lines)
+    assert "\u202e" not in json.dumps(blocks, ensure_ascii=False)
+
+
+def test_only_whole_mentions_are_mentions() -> None:
+    """A list's entry that merely begins like one is foreign text."""
+    assert t.person("<@U02SAM>") == "<@U02SAM>"
+    assert t.person("<!subteam^S01>") == "<!subteam^S01>"
+    for entry in ("<@U1> <!channel>", "<!channel>", "<@U1|x>", "<!subteam^S01|@here>", "lee"):
+        assert "<" not in t.person(entry)
+
+
+@given(some.text("ab \n<>&;|é", max_size=300), some.integers(20, 80))
+def test_a_cut_leaves_no_half_mention(text: str, most: int) -> None:
+    """What is shortened stays within its limit and ends in no half of a mention or an entity."""
+    marked = t.escape(text) + "<@U02SAM>" * 3 + "&amp;" * 5
+    found = t.fit(marked, most)
+
+    assert len(found) <= most
+    assert found.count("<") == found.count(">")
+    assert "&" not in found.replace("&amp;", "").replace("&lt;", "").replace("&gt;", "")
+
+
+def test_spans_and_moments_are_for_reading() -> None:
+    """The largest sensible units, and the reader's own time zone."""
+    spans = [timedelta(seconds=7), timedelta(seconds=318), timedelta(hours=2, minutes=5), timedelta(seconds=-3)]
+
+    assert [t.spent(span) for span in spans] == ["7 s", "5 min 18 s", "2 h 05 min", "0 s"]
+    assert t.clock(NIGHT) == f"<!date^{int(NIGHT.timestamp())}^{{time}}|03:02 UTC>"
+    assert t.when(NIGHT).endswith("|2026-03-01 03:02 UTC>")
