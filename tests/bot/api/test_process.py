@@ -1,0 +1,126 @@
+"""`playbook-bot api`: the address first, survival, and real HTTP."""
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from botocore.exceptions import ClientError
+
+from bot.api.door import LARGEST_BODY
+from tests.bot.api.processes import ApiProcess
+from tests.bot.api.worlds import LEE, ask, nap, runbook
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the process keeps its rows."""
+    return tmp_path / "data" / "api"
+
+
+@pytest.fixture
+def api(folder: Path) -> Iterator[ApiProcess]:
+    """A running process."""
+    folder.parent.mkdir()
+    process = ApiProcess(folder)
+    yield process
+    if process.process.poll() is None:
+        process.stop()
+
+
+def test_it_prints_its_address_first_and_stops_when_told(api: ApiProcess) -> None:
+    """A loopback address; a clean end."""
+    assert urlsplit(api.url).hostname == "127.0.0.1"
+    assert urlsplit(api.url).scheme == "http"
+    assert api.client().list_documents()["DocumentIdentifiers"] == []
+    assert api.stop() == 0
+
+
+def test_a_killed_process_goes_on_where_it_was(api: ApiProcess, folder: Path) -> None:
+    """Documents, tokens, questions and what runs are all in the rows."""
+    client, token = api.client(), str(uuid.uuid4())
+    client.create_document(Name="Story", Content=runbook(nap("before"), ask(), nap("after")), DocumentType="Automation")
+    started = client.start_automation_execution(DocumentName="Story", ClientToken=token)["AutomationExecutionId"]
+    api.kill()
+
+    second = ApiProcess(folder)
+    again = second.client().start_automation_execution(DocumentName="Story", ClientToken=token)
+    assert again["AutomationExecutionId"] == started
+    assert second.status(started, "Waiting") == "Waiting"
+    second.kill()
+
+    third = ApiProcess(folder)
+    third.client().send_automation_signal(AutomationExecutionId=started, SignalType="Approve")
+    third.kill()
+
+    last = ApiProcess(folder)
+    assert last.status(started, "Success") == "Success"
+    steps = last.client().describe_automation_step_executions(AutomationExecutionId=started)["StepExecutions"]
+    assert [step["StepStatus"] for step in steps] == ["Success"] * 3
+    assert LEE in steps[1]["Outputs"]["ApproverDecisions"][0]
+    last.stop()
+
+
+def test_modelled_errors_come_as_their_classes(api: ApiProcess) -> None:
+    """As boto3's users catch them."""
+    client = api.client()
+    with pytest.raises(client.exceptions.AutomationExecutionNotFoundException):
+        client.get_automation_execution(AutomationExecutionId="0" * 36)
+    with pytest.raises(client.exceptions.InvalidDocument):
+        client.get_document(Name="Nowhere")
+    with pytest.raises(ClientError, match="UnrecognizedClientException"):
+        api.client("AKIDNOBODY", "x").list_documents()
+
+
+def post(url: str, path: str, headers: dict[str, str], body: bytes, method: str = "POST") -> tuple[int, str]:
+    """(status, code) of a plain HTTP request."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)
+    connection.request(method, path, body, headers)
+    answer = connection.getresponse()
+    found = json.loads(answer.read())
+    connection.close()
+    return answer.status, str(found["__type"])
+
+
+def test_plain_http_is_answered_in_the_words_of_aws(api: ApiProcess) -> None:
+    """Unsigned, too large, chunked, elsewhere, with another method."""
+    target = {"X-Amz-Target": "AmazonSSM.ListDocuments"}
+
+    assert post(api.url, "/", target, b"{}") == (400, "MissingAuthenticationTokenException")
+    assert post(api.url, "/", target, bytes(LARGEST_BODY + 1)) == (413, "RequestEntityTooLargeException")
+    assert post(api.url, "/else", target, b"{}") == (404, "UnknownOperationException")
+    assert post(api.url, "/", target, b"", "GET") == (404, "UnknownOperationException")
+    assert post(api.url, "/", {"X-Amz-Target": "x", "Content-Type": "text/html"}, b"<a>")[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, "set PLAYBOOK_BOT_API_KEYS to AKID:SECRET:actor"),
+        ({"PLAYBOOK_BOT_API_KEYS": "AKID:lee"}, "should be AKID:SECRET:actor"),
+        ({"PLAYBOOK_BOT_API_KEYS": "A:b:l e e"}, "is no name of a user"),
+        ({"PLAYBOOK_BOT_API_KEYS": "A:b:lee", "PLAYBOOK_BOT_API_ACCOUNT": "12"}, "twelve digits"),
+        ({"PLAYBOOK_BOT_API_KEYS": "A:b:lee", "PLAYBOOK_BOT_API_HOST": "192.0.2.1"}, "192.0.2.1:0 cannot be had"),
+    ],
+)
+def test_a_start_that_cannot_be_meant_is_one_sentence(tmp_path: Path, settings: dict[str, str], words: str) -> None:
+    """And exit code 2."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PLAYBOOK_BOT_"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "bot", "api", "--port", "0", "--data", str(tmp_path)],
+        env={**kept, **settings}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
