@@ -12,6 +12,7 @@ import yaml
 from click.testing import CliRunner
 
 from bot.cli import cli
+from bot.metrics import Metrics
 from bot.slack.commandline import VERBS
 from bot.slack.manifest import OPTIONAL_SCOPES, SCOPES
 from engine.actions import BY_NAME
@@ -204,3 +205,16 @@ def test_every_key_is_explained() -> None:
     assert table_keys("### trigger") == keys(TriggerFile)
     models: Mapping[str, Any] = RehearsalFile.__annotations__
     assert models.keys() - {"rehearsals"} < table_keys("## rehearsal.yaml, every key")
+
+
+# -- docs/operations.md
+
+
+def test_every_metric_is_explained() -> None:
+    """The table holds exactly what /metrics can show."""
+    own = {metric.name for metric in Metrics().registry.collect()}
+    code = "\n".join(text_of(path) for path in (ROOT / "bot").rglob("*.py"))
+    watched = {f"playbook_bot_{name}" for name in re.findall(r'metrics\.watch\(\s*"(\w+)"', code)}
+    told = re.findall(r"(?m)^\| `(playbook_bot_\w+)` \|", text_of(ROOT / "docs" / "operations.md"))
+
+    assert {name.removesuffix("_total") for name in told} == own | watched
