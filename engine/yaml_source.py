@@ -115,6 +115,8 @@ class _Reader:
             name = str(key.value)
             place: Path = (*path, name)
             self.places.key(place, position)
+            if key.implicit[0] and key.tag is None:
+                self._warn_of_key(name, place, position)
             found[name] = self._value(next(self._events), place, depth + 1)
         return found
 
@@ -159,6 +161,14 @@ class _Reader:
         if not isinstance(value, is_right) or (tag != "bool" and isinstance(value, bool)):  # type: ignore[arg-type]
             self.places.complain("SRC009", f'"{text}" is not what its tag !!{tag} says', path, position)
         return value
+
+    def _warn_of_key(self, name: str, path: Path, position: Position) -> None:
+        trap = _AMBIGUOUS.fullmatch(name) if name[:1] in "yYnNoO" and len(name) > 1 else None
+        if trap is not None and trap.lastgroup == "boolean":
+            message = (
+                f'the key "{name}" is text here, but other readers of YAML take it for a Boolean; put it in quotes'
+            )
+            self.places.warn("SRC102", message, path, position)
 
     def _warn_of_traps(self, text: str, value: Json, path: Path, position: Position) -> None:
         if isinstance(value, str):

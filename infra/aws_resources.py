@@ -1,13 +1,13 @@
 """boto3's resources (`s3.Bucket("b").objects.all()`) and waiters: which operations they call. No network."""
 
 import functools
+import importlib.util
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import boto3
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError
 
@@ -56,7 +56,8 @@ def is_resource(service: str) -> bool:
 
 @functools.lru_cache(maxsize=1)
 def _data() -> Path:
-    return Path(boto3.__file__).parent / "data"
+    spec = importlib.util.find_spec("boto3")
+    return Path(spec.origin).parent / "data" if spec is not None and spec.origin else Path()
 
 
 @functools.lru_cache(maxsize=32)

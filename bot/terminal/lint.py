@@ -14,7 +14,7 @@ import click
 from bot.terminal.answers import NOT_SUCCESSFUL, REFUSED
 from bot.terminal.lint_formats import Report, as_json, as_sarif, dumped, github_lines, text_lines
 from engine.document import Document, Problem, RunbookRefused
-from engine.lint.linting import in_order
+from engine.lint.linting import heard, in_order
 from engine.lint.linting import lint as lint_text
 from engine.lint.rules import BY_CODE
 from engine.scripts import tools
@@ -92,8 +92,9 @@ def _beyond(run: _Run) -> Iterator[Problem]:
     known = {(each.file, each.position) for each in run.problems if each.code.startswith("SCR")}
     lines = {(file, position.line) for file, position in known if position is not None}
     for problem in tools.tool_problems(run.documents):
-        if problem.position is None or (problem.file, problem.position.line) not in lines:
-            yield problem
+        is_known = problem.position is not None and (problem.file, problem.position.line) in lines
+        if not is_known:
+            yield from heard([problem], run.texts[problem.file])
 
 
 def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:

@@ -3,7 +3,8 @@
 A file that cannot be read, or is too large, gets its refusals only: nothing more is looked for in it.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +17,7 @@ from engine.source import in_file_order
 from engine.validation import examine
 
 HOPELESS: Final = frozenset({"DOC001", "DOC002"})
+IGNORE: Final = re.compile(r"#\s*lint:\s*ignore\s+([A-Z]+\d+(?:[,\s]+[A-Z]+\d+)*)\s*$")
 MOST_PROBLEMS: Final = 1000
 """Of one file: beyond it nobody reads."""
 
@@ -42,7 +44,21 @@ def lint(text: str, *, name: str, file: str = "") -> Linted:
     subject = Subject(document, examined.source, is_flow_known)
     problems += [_problem(found, subject) for found in _found(subject)]
     problems += script_problems(document, subject.needs, file=file)
-    return Linted(in_order(problems), document)
+    return Linted(in_order(heard(problems, text)), document)
+
+
+def heard(problems: Iterable[Problem], text: str) -> list[Problem]:
+    """All but what the file itself asks to leave out, by `# lint: ignore CODE` in the line; errors are always said."""
+    if "lint:" not in text:
+        return list(problems)
+    lines = text.split("\n")
+    return [each for each in problems if each.severity == "error" or each.code not in _ignored(lines, each)]
+
+
+def _ignored(lines: Sequence[str], problem: Problem) -> list[str]:
+    number = problem.position.line if problem.position is not None else 0
+    asked = IGNORE.search(lines[number - 1]) if 0 < number <= len(lines) else None
+    return re.split(r"[,\s]+", asked[1]) if asked is not None else []
 
 
 def in_order(problems: list[Problem]) -> tuple[Problem, ...]:

@@ -26,7 +26,9 @@ Exit codes: 0 no errors, 1 errors found, 2 wrong usage or a file that cannot be 
 Nothing is called and nothing is run: names, inputs and selectors of AWS calls are checked against the models that
 botocore carries, scripts are read and not executed. Our own scan of scripts always runs; bandit and ruff are asked,
 too, where they are installed (`pip install bandit ruff`), and the answer says which of them was missing.
-A line of a script that ends in `# nosec` is left alone.
+
+What is meant as it is can say so in its line: `# lint: ignore CODE` leaves out a warning or note there, errors never;
+a line of a script that ends in `# nosec` is left alone by the scan.
 
 In GitHub Actions, `--format github` puts each problem beside its line; `--format sarif` is for code scanning:
 

@@ -6,12 +6,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-METADATA: Final = re.compile(r"169\.254\.169\.254|169\.254\.170\.2|fd00:ec2::254", re.IGNORECASE)
+METADATA: Final = re.compile(
+    r"169\.254\.169\.254|169\.254\.170\.23?\b|fd00:ec2::(?:254|23)|0xa9fea9fe|\b2852039166\b|//instance-data\b",
+    re.IGNORECASE,
+)
+"""Of instances, containers and pods, and the spellings that get round filters."""
 SECRETS: Final = (
     (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), "an AWS access key id"),
     (re.compile(r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----"), "a private key"),
     (re.compile(r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"), "a Slack token"),
-    (re.compile(r"\bgh[oprsu]_[A-Za-z0-9]{30,}"), "a GitHub token"),
+    (re.compile(r"\b(?:gh[oprsu]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})"), "a GitHub token"),
+    (re.compile(r"\bglpat-[A-Za-z0-9_-]{20,}"), "a GitLab token"),
+    (re.compile(r"\b[sr]k_live_[A-Za-z0-9]{16,}"), "a Stripe key"),
+    (re.compile(r"\bAIza[A-Za-z0-9_-]{35}"), "a Google API key"),
+    (re.compile(r"hooks\.slack\.com/services/T[A-Z0-9]+/B[A-Z0-9]+/[A-Za-z0-9]{16,}"), "a Slack webhook"),
     (re.compile(r"\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\."), "a signed token"),
     (re.compile(r"://[^/\s:@{}]{1,40}:[^/\s:@{}]{3,80}@"), "a password in a URL"),
 )
@@ -28,6 +36,12 @@ NO_SECRET: Final = re.compile(
 NETWORK: Final = frozenset(
     {"socket", "http", "urllib3", "requests", "httpx", "aiohttp", "paramiko", "ftplib", "smtplib"}
 )
+SHELLS: Final = frozenset(
+    {
+        "os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput", "asyncio.create_subprocess_shell",
+        "commands.getoutput", "pty.spawn",
+    }
+)  # fmt: skip
 PROCESSES: Final = frozenset({"subprocess", "multiprocessing", "pty"})
 WHOLE: Final = frozenset({"all", "filter", "limit", "page_size"})
 """Of a resource's collection: with no condition they are everything."""
@@ -107,8 +121,29 @@ class _Walk(ast.NodeVisitor):
             self._assigned(target, node.value)
         self.generic_visit(node)
 
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        """The same, with a type."""
+        if node.value is not None:
+            self._assigned(node.target, node.value)
+        self.generic_visit(node)
+
+    def visit_Compare(self, node: ast.Compare) -> None:
+        """Secrets that something is compared with."""
+        for name, value in ((node.left, node.comparators[0]), (node.comparators[0], node.left)):
+            self._secret(_name(name), value)
+        self.generic_visit(node)
+
+    def visit_arguments(self, node: ast.arguments) -> None:
+        """Secrets that stand in for a missing argument."""
+        named = [*node.posonlyargs, *node.args]
+        pairs = [*zip(named[len(named) - len(node.defaults) :], node.defaults, strict=True)]
+        pairs += [(a, d) for a, d in zip(node.kwonlyargs, node.kw_defaults, strict=True) if d is not None]
+        for argument, default in pairs:
+            self._secret(argument.arg, default)
+        self.generic_visit(node)
+
     def _assigned(self, target: ast.expr, value: ast.expr) -> None:
-        name = target.id if isinstance(target, ast.Name) else target.attr if isinstance(target, ast.Attribute) else ""
+        name = _name(target)
         self._secret(name, value)
         if name == "check_hostname" and _is(value, False):
             self._say("SCR105", "check_hostname = False accepts the certificate of any host", value)
@@ -174,20 +209,26 @@ def _runs_text(name: str, node: ast.Call, _: Given) -> str:
     if name in ("pickle.loads", "pickle.load", "marshal.loads", "dill.loads", "shelve.open"):
         return f"SCR109 {name}() runs whatever the data says; use json"
     loader = next((k.value for k in node.keywords if k.arg == "Loader"), node.args[1] if len(node.args) > 1 else None)
+    if name in ("yaml.unsafe_load", "yaml.full_load", "yaml.unsafe_load_all", "jsonpickle.decode"):
+        return f"SCR109 {name}() can make any object; use yaml.safe_load or json"
     if name in ("yaml.load", "yaml.load_all") and not (isinstance(loader, ast.Attribute) and "Safe" in loader.attr):
         return f"SCR109 {name}() can make any object; use yaml.safe_load"
     return ""
 
 
 def _starts_a_shell(name: str, _: ast.Call, given: Given) -> str:
-    if name in ("os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput"):
+    if name in SHELLS:
         return f"SCR103 {name}() gives its text to a shell"
+    if re.fullmatch(r"os\.(?:exec|spawn|posix_spawn)[lvpe]*", name):
+        return f"SCR103 {name}() starts a program"
     if name.startswith("subprocess.") and _is(given.get("shell"), True):
         return f"SCR103 {name}(shell=True) gives its text to a shell"
     return ""
 
 
 def _trusts_anybody(name: str, _: ast.Call, given: Given) -> str:
+    if name.endswith("urllib3.disable_warnings"):
+        return "SCR105 disable_warnings() hides that certificates are not verified"
     if _is(given.get("verify"), False):
         return f"SCR105 {name.rpartition('.')[2]}(verify=False) accepts any certificate"
     if _is(given.get("use_ssl"), False):
@@ -222,6 +263,13 @@ def _opens_to_everyone(name: str, node: ast.Call, _: Given) -> str:
 CALLS: Final[tuple[Callable[[str, ast.Call, Given], str], ...]] = (
     _runs_text, _starts_a_shell, _trusts_anybody, _destroys_everything, _opens_to_everyone,
 )  # fmt: skip
+
+
+def _name(node: ast.expr) -> str:
+    """What a target is called: its name, attribute or key."""
+    if isinstance(node, ast.Subscript):
+        return str(node.slice.value) if isinstance(node.slice, ast.Constant) else ""
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
 def _is(node: ast.expr | None, value: object) -> bool:

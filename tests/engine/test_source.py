@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.document import Position, Problem, RunbookRefused
-from engine.source import read
+from engine.source import LARGEST_FILE, decode, read
 from infra.canonical import Json
 from tests.engine.corpus import needs_corpus, runbooks
 
@@ -142,6 +142,36 @@ def test_json_mistakes_have_a_place_and_a_sentence(text: str, sentence: str) -> 
     assert refusal(text, file="x.json") == sentence
 
 
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"a: \xc3\xa4", "a: \u00e4"),
+        (b"\xef\xbb\xbfa: 1", "a: 1"),
+        (b"", ""),
+    ],
+)
+def test_bytes_are_utf_8(data: bytes, text: str) -> None:
+    """With or without a byte order mark."""
+    assert decode(data) == text
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (b"a: 1\nb: \xe4", "x:2:4 the file is not UTF-8 text (byte 0xe4 is not UTF-8); save it as UTF-8"),
+        (b"\xc3\xa4\xe4", "x:1:2 the file is not UTF-8 text (byte 0xe4 is not UTF-8); save it as UTF-8"),
+        ("a: 1".encode("utf-16"), "x:1:1 the file is not UTF-8 text (UTF-16); save it as UTF-8"),
+        (b"x" * (LARGEST_FILE + 1), "x:1:1 the file is larger than 16,000,000 bytes"),
+    ],
+)
+def test_other_bytes_are_refused_with_a_place(data: bytes, sentence: str) -> None:
+    """Line and column of the first byte that is no UTF-8."""
+    with pytest.raises(RunbookRefused) as caught:
+        decode(data, file="x")
+
+    assert str(caught.value) == sentence
+
+
 def test_braces_in_yaml_are_no_json() -> None:
     """A text that begins with a brace but is YAML's flow style is read as that, unless its name says JSON."""
     assert read("{a: 1, b: [x]} # note").tree == {"a": 1, "b": ["x"]}
@@ -169,6 +199,12 @@ def test_duplicates_may_be_warnings() -> None:
         ("a: 22:22", "SRC102"),
         ("a: 0x1F", "SRC102"),
         ("a: 1.10", "SRC103"),
+        ("a: .inf", "SRC102"),
+        ("a: -.INF", "SRC102"),
+        ("a: .NaN", "SRC102"),
+        ("a: 1e3", "SRC103"),
+        ("on: x", "SRC102"),
+        ("a: {No: x}", "SRC102"),
         ("a: &b 1", "SRC101"),
     ],
 )
@@ -177,7 +213,9 @@ def test_traps_are_warned_of(text: str, code: str) -> None:
     assert [warning.code for warning in read(text).warnings] == [code]
 
 
-@pytest.mark.parametrize("text", ["a: 'on'", "a: 10", "a: 1.5", "a: online", "on: x", "a: v1", "a: 10.0.0.1"])
+@pytest.mark.parametrize(
+    "text", ["a: 'on'", "a: 10", "a: 1.5", "a: online", "'on': x", "online: x", "a: v1", "a: 10.0.0.1"]
+)
 def test_what_everybody_reads_alike_is_no_trap(text: str) -> None:
     """Quotes, plain numbers, words and keys are not warned of."""
     assert read(text).warnings == ()

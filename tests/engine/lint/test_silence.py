@@ -148,6 +148,22 @@ def test_nothing_is_said_of_a_flow_that_is_broken() -> None:
     assert codes(text) == ["FLW003"]
 
 
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("  inputs: {Duration: 1s}", ["INP003"]),
+        ("  inputs: {Duration: 1s}  # lint: ignore INP003", []),
+        ("  inputs: {Duration: 1s}  # a reason; lint: ignore INP003", ["INP003"]),
+        ("  inputs: {Duration: 1s}  # lint: ignore FLW101, INP003", []),
+        ("  inputs: {Duration: 1s}  # lint: ignore FLW101", ["INP003"]),
+        ("  nextStep: b  # lint: ignore FLW003\n  inputs: {Duration: PT1S}", ["FLW003"]),
+    ],
+)
+def test_a_line_can_ask_for_silence(line: str, found: list[str]) -> None:
+    """A comment leaves out a warning of its line by its code; an error is said whatever the file asks for."""
+    assert codes(steps(f"- name: a\n  action: aws:sleep\n{line}\n")) == found
+
+
 def test_problems_come_once_and_in_file_order() -> None:
     """The same place and sentence counts once."""
     found = problems(call("Service: ec2, Api: StopInstances, InstanceIds: ['{{ X }}', '{{ X }}'], Frce: 1"))
