@@ -38,8 +38,8 @@ NETWORK: Final = frozenset(
 )
 SHELLS: Final = frozenset(
     {
-        "os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput", "asyncio.create_subprocess_shell",
-        "commands.getoutput", "pty.spawn",
+        "os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput",
+        "asyncio.create_subprocess_shell", "commands.getoutput", "pty.spawn",
     }
 )  # fmt: skip
 PROCESSES: Final = frozenset({"subprocess", "multiprocessing", "pty"})
