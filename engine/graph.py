@@ -288,5 +288,5 @@ def _mermaid_ways(graph: Graph, ids: Mapping[str, str]) -> Iterator[str]:
 
 
 def _escaped(text: str) -> str:
-    """Mermaid reads HTML entities, and takes these characters for its own."""
-    return "".join(f"#{ord(letter)};" if letter in '"#<>&|`\\' else letter for letter in text)
+    """Mermaid reads HTML entities, and takes these characters for its own (`%%` begins a comment, even in quotes)."""
+    return "".join(f"#{ord(letter)};" if letter in '"#<>&|`\\%;{}[]()' else letter for letter in text)

@@ -216,3 +216,27 @@ def test_every_metric_is_explained() -> None:
     told = re.findall(r"(?m)^\| `(playbook_bot_\w+)` \|", text_of(ROOT / "docs" / "operations.md"))
 
     assert {name.removesuffix("_total") for name in told} == own | watched
+
+
+# -- docs/runbooks.md
+
+
+def test_the_imitated_rehearsal_of_the_guide_goes_as_it_says(tmp_path: Path) -> None:
+    """Copied as it stands, it passes."""
+    text = text_of(ROOT / "docs" / "runbooks.md")
+    home = tmp_path / "stop"
+    home.mkdir()
+    for name in ("runbook.yaml", "rehearsal.yaml"):
+        found = re.search(rf"(?s)<!-- {re.escape(name)} -->\n```yaml\n(.*?)```", text)
+        assert found is not None
+        (home / name).write_text(found[1])
+    played = CliRunner().invoke(cli, ["runbook", "test", str(home)])
+
+    assert played.exit_code == 0, played.output
+
+
+def test_every_tool_for_runbooks_is_in_the_guide() -> None:
+    """The table has each command of `playbook-bot runbook`."""
+    told = set(re.findall(r"(?m)^\| `playbook-bot runbook (\w+)", text_of(ROOT / "docs" / "runbooks.md")))
+
+    assert told == set(getattr(cli.commands["runbook"], "commands", {}))

@@ -141,10 +141,10 @@ def test_mermaid_is_a_flowchart_with_dashed_failure_ways(graph: Graph) -> None:
 
 def test_mermaid_cannot_be_broken_by_a_value() -> None:
     """Quotes, brackets' friends and HTML come as entities."""
-    node = Node("a", Kind.CHANGES, 'say "no" <b>|#;`')
+    node = Node("a", Kind.CHANGES, 'say "no" <b>|#;`%%{}')
     text = mermaid(Graph("x", (node,), (Way("a", END, EdgeKind.CHOICE, '"quoted" | <i>'),)))
 
-    assert "say #34;no#34; #60;b#62;#124;#35;;#96;" in text
+    assert "say #34;no#34; #60;b#62;#124;#35;#59;#96;#37;#37;#123;#125;" in text
     assert '|"#34;quoted#34; #124; #60;i#62;"|' in text
 
 
