@@ -95,7 +95,9 @@ class Notifier:
         channel = str(event.data.get("channel") or self._channel)
         if not channel:
             return
-        self._store.want(tx, key, kind=CARD, subject=event.subject, channel=channel, now=now, lane=DECISIONS)
+        # In a storm of alarms a card that asks something overtakes those that only say what began.
+        lane = DECISIONS if event.actor.kind == "person" else FAILURES
+        self._store.want(tx, key, kind=CARD, subject=event.subject, channel=channel, now=now, lane=lane)
         alarm_key = str(event.data.get("alarm_key") or "")
         if alarm_key and self._store.state(tx, f"suggestion:{alarm_key}"):
             self._want_suggestion(tx, alarm_key, channel)
@@ -146,7 +148,7 @@ class Notifier:
             subject=alarm_key,
             channel=channel,
             now=self._clock(),
-            lane=DECISIONS,
+            lane=FAILURES,
         )
 
     def _alarm_moved(self, tx: Transaction, entry: Entry) -> None:

@@ -1,18 +1,18 @@
 """Socket Mode: the same app, without a public address."""
 
 import threading
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from slack_bolt import App
 from slack_bolt.adapter.socket_mode import SocketModeHandler
-from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.slack.client import web_client
+from bot.slack.client import NO_ANSWER, web_client
 
 log = structlog.get_logger()
 
-LONGEST_PAUSE_SECONDS = 30.0
+FIRST_PAUSE_SECONDS: Final = 0.5
+LONGEST_PAUSE_SECONDS: Final = 30.0
 
 
 class SocketRunner:
@@ -23,15 +23,17 @@ class SocketRunner:
 
     def run(self, stop: threading.Event) -> None:
         """Connect, and try again while Slack is away."""
-        pause = 0.5
+        pause = FIRST_PAUSE_SECONDS
         while not stop.is_set():
             try:
                 self._handler.connect()
                 break
-            except (SlackApiError, SlackClientError, OSError) as error:
+            except NO_ANSWER as error:
                 log.warning("no connection to Slack yet", error=str(error))
-                stop.wait(pause)
-                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            except Exception:  # a bot that is deaf must try to hear again, whatever the SDK raises
+                log.exception("connection to Slack failed")
+            stop.wait(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
         stop.wait()
         self._handler.close()
 

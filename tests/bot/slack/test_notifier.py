@@ -67,14 +67,14 @@ def alarm(state: str = "ALARM", *, minute: int = 0, name: str = "web-1") -> Alar
 
 
 def test_a_start_wants_a_card(rig: Rig) -> None:
-    """In the channel the event names, else in the bot's own."""
+    """In the channel the event names, else in the bot's own; at once where a person waits for it."""
     desk = Desk(rig)
-    desk.tell("execution.started", channel="C7")
+    desk.tell("execution.started", channel="C7", actor=LEE)
     desk.tell("execution.started", subject="f" * 32)
 
     assert [(row["kind"], row["channel"], row["lane"]) for row in desk.rows()] == [
         (CARD, "C7", DECISIONS),
-        (CARD, "C9", DECISIONS),
+        (CARD, "C9", FAILURES),
     ]
 
 
