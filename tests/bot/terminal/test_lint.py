@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from bot.cli import cli
 from engine.scripts import tools
 from engine.source import LARGEST_FILE
+from playbooks.catalog import LIBRARY
 from tests.engine.corpus import CORPUS, needs_corpus
 
 GOOD = """\
@@ -387,3 +388,10 @@ def test_malformed_and_incomplete_documents_are_refused_with_a_place() -> None:
 
         assert found["errors"] >= 1, path.name
         assert found["problems"][0]["line"] > 1, path.name
+
+
+def test_our_own_library_is_clean() -> None:
+    """What comes with the program has nothing to be said about, not even a note."""
+    result = lint(LIBRARY, "--strict")
+
+    assert result.output == f"{len(list(LIBRARY.glob('*/runbook.yaml')))} files: nothing to say\n"
