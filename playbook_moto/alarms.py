@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
 from moto.cloudwatch.models import Alarm, CloudWatchBackend
@@ -70,8 +71,15 @@ def _transformed(target: Mapping[str, Any], event: Any) -> Mapping[str, Any]:
     if not transformer:
         return {}
     template, paths = transformer.get("InputTemplate"), transformer.get("InputPathsMap", {})
-    found: Mapping[str, Any] = EventTemplateParser.parse(template, paths, event)
+    seconds = event["time"] if isinstance(event["time"], (int, float)) else _seconds(event["time"])
+    whole: Any = {**event, "time": seconds, "ingestion-time": event.get("ingestion-time", seconds)}
+    found: Mapping[str, Any] = EventTemplateParser.parse(template, paths, whole)
     return found
+
+
+def _seconds(moment: str) -> float:
+    """Moto keeps times as numbers until it delivers."""
+    return datetime.fromisoformat(moment).timestamp()
 
 
 def _act_on_instances(backend: CloudWatchBackend, alarm: Alarm, _: State) -> None:

@@ -17,7 +17,6 @@ from bot.api.automations import AutomationOperations
 from engine.actions import BY_NAME
 from engine.dispatch.local import LocalDispatcher
 from engine.embedded import EmbeddedEngine, Surroundings
-from engine.execution import FINAL, Execution
 from engine.performing import Performer
 from engine.scripts.runner import ScriptRunner
 from engine.scripts.script import ScriptPolicy
@@ -74,11 +73,12 @@ class World:
         self._db = Database("sqlite://")
         all_tables().create_all(self._db.engine)
         self._clock = VirtualClock()
-        self._agenda = Agenda(self._clock)
+        self._roots: dict[str, str] = {}
         self._audit = AuditStore()
         self._executions = ExecutionStore(self._audit)
         scripts = ScriptRunner(ScriptPolicy(not settings.jailed_scripts, ()))
         self._engine = self._new_engine(backend, scripts)
+        self._agenda = Agenda(self._clock, _weakly(self._root_of), self._engine.carry)
         self.operations = self._new_operations(backend).operations()
         stop = self._dispatch()
         self._end = weakref.finalize(self, _close, stop, scripts, self._db)
@@ -133,7 +133,8 @@ class World:
         """One operation of SSM's API. Raises ApiError, SsmRefused."""
         _, arn, _ = sts_backends[self.account]["aws"].get_caller_identity(access_key, self.region)
         by = Directory().iam(arn, name=arn.rpartition("/")[2], spellings=_spellings(arn))
-        answer = self.operations[operation](Asked(operation, given, by, arn, self.region))
+        with self._clock.of(self._root_of(str(given.get("AutomationExecutionId") or ""))):
+            answer = self.operations[operation](Asked(operation, given, by, arn, self.region))
         if operation.startswith(("Start", "Send", "Stop")):
             self.settle()
         return answer
@@ -141,29 +142,44 @@ class World:
     def settle(self) -> None:
         """Without real time: run everything until it is over or waits for people."""
         if not self._settings.real_time:
-            self._agenda.settle(self._engine.carry, self._held)
+            self._agenda.settle(self._held)
 
     def advance(self, by: timedelta) -> None:
         """Without real time: let time pass, so that questions expire."""
         if not self._settings.real_time:
-            self._agenda.advance(by, self._engine.carry)
+            self._agenda.advance(by)
             self.settle()
 
     def _held(self) -> Collection[str]:
-        """Executions that wait for people, and those above them."""
+        """Executions in which people are waited for, by the topmost of each."""
         with self._db.reading() as connection:
-            states = {state.id: state for state in self._executions.everything(connection)}
-        found: set[str] = set()
-        for state in states.values():
-            above: Execution | None = state if state.phase in ("signal", "held") and state.status not in FINAL else None
-            while above is not None:
-                found.add(above.id)
-                above = states.get(above.parent_id)
-        return found
+            states = self._executions.everything(connection)
+        return {self._root_of(state.id) for state in states if state.phase in ("signal", "held")}
+
+    def _root_of(self, execution_id: str) -> str:
+        """The topmost execution above one, or itself."""
+        if execution_id not in self._roots:
+            with self._db.reading() as connection:
+                state = self._executions.get(connection, execution_id)
+            if state is None:
+                return execution_id
+            self._roots[execution_id] = self._root_of(state.parent_id) if state.parent_id else execution_id
+        return self._roots[execution_id]
 
     def close(self) -> None:
         """Stop everything."""
         self._end()
+
+
+def _weakly(method: Any) -> Any:
+    """The bound method without a hold on its object: the world must go when moto forgets it."""
+    reference = weakref.WeakMethod(method)
+
+    def call(execution_id: str) -> str:
+        found = reference()
+        return found(execution_id) if found is not None else execution_id
+
+    return call
 
 
 def _close(stop: Any, scripts: ScriptRunner, db: Database) -> None:
