@@ -13,6 +13,7 @@ from typing import Final
 from engine.conditions import OPERATORS
 from engine.document import CONTINUE, Document, Step
 from engine.edges import Edge, EdgeKind, choices_of, edges
+from engine.expressions import REFERENCE
 from infra.aws_errors import AwsRefused
 from infra.aws_models import operation_name, service_name
 from infra.aws_operations import is_reading
@@ -168,13 +169,14 @@ def _values(inputs: Mapping[str, Json]) -> str:
 
 
 def _words(value: Json) -> str:
-    """A value as a reader wants it: references without braces."""
+    """A value as a reader wants it: a reference by its name, references inside a text in single braces."""
     if value is None:
         return ""
     if isinstance(value, list) and len(value) == 1:
         return _words(value[0])
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return " ".join(text.replace("{{", "").replace("}}", "").split())
+    whole = REFERENCE.fullmatch(text.strip())
+    return whole[1] if whole is not None else " ".join(REFERENCE.sub(r"{\1}", text).split())
 
 
 def _way(edge: Edge, document: Document) -> Way:

@@ -15,8 +15,9 @@ from engine.action import Action
 from engine.consequences import Consequence
 from engine.document import CONTINUE, MISSING, Document, Missing, Step
 from engine.edges import EdgeKind, choices_of, edges
-from engine.graph import condition_words
+from engine.graph import Kind, condition_words, kind_of_step
 from engine.parameters import ParametersInvalid, bind, initial_variables
+from engine.performing import assumed_role
 from engine.preview_aws import LookingAws
 from engine.preview_state import UNTOLD, Known, met, verdict
 from engine.preview_steps import Effect, Failing, Planned, StepPreview
@@ -68,6 +69,8 @@ class Preview:
     not_reached: tuple[str, ...]
     ends: tuple[tuple[str, Reach, str], ...]
     """(Success or Failed, how sure, at which step)."""
+    role: str = ""
+    """The role with which the run would call AWS; "" = as whoever starts it."""
 
     @property
     def consequences(self) -> tuple[Consequence, ...]:
@@ -117,7 +120,8 @@ def preview(document: Document, supplied: Mapping[str, Json], around: Surroundin
     walk.ends += [("Success", end.reach, end.source) for end in ends]
     reached = {step.name for step in walk.steps}
     missed = tuple(step.name for step in document.all_steps() if step.name not in reached)
-    return Preview(document, parameters, tuple(walk.steps), missed, tuple(dict.fromkeys(walk.ends)))
+    role = assumed_role(document, parameters, told)
+    return Preview(document, parameters, tuple(walk.steps), missed, tuple(dict.fromkeys(walk.ends)), role)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,13 +304,14 @@ class _Walk:
 
 
 def _any_iteration(step: Step, known: Known) -> Known:
-    """What holds in every iteration: nothing that an earlier one may have set."""
+    """What holds in every iteration: nothing that an earlier one may have set or changed."""
     found = known.gave_something(step.name)
     for inner in step.steps:
         if inner.action == "aws:updateVariable":
             name = str(inner.inputs.get("Name") or "").strip(" {}").removeprefix("variable:")
             found = found.with_variable(name, MISSING)
-    return found.changed() if known.has_changed else found
+    changes = any(kind_of_step(inner) in (Kind.CHANGES, Kind.RUNS) for inner in step.steps)
+    return found.changed() if changes or known.has_changed else found
 
 
 def _values(condition: Mapping[str, Json], known: Known) -> str:

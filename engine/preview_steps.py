@@ -15,7 +15,7 @@ from engine.aws_shapes import unfit
 from engine.consequence_facts import instance_facts
 from engine.consequences import Consequence, consequences_of, instances_of
 from engine.document import MISSING, Document, Missing, Step
-from engine.expressions import CoercionError, coerce
+from engine.expressions import CoercionError, coerce, compact
 from engine.performing import refused_by_aws
 from engine.preview_aws import LookingAws, WouldChange
 from engine.preview_state import Known
@@ -29,10 +29,16 @@ from infra.aws_operations import is_reading
 from infra.aws_reading import why_no_look
 from infra.canonical import Json
 
-MADE_LATER: Final = "(made when it runs)"
-AFTERWARDS: Final = frozenset({"CancelCommand", "StopExecution", "StopAutomationExecution"})
-"""Calls that a step makes only when it is cancelled."""
+MADE_LATER: Final = "(at run)"
+AFTERWARDS: Final = frozenset(
+    {
+        ("aws:runCommand", "CancelCommand"), ("aws:executeStateMachine", "StopExecution"),
+        ("aws:executeAutomation", "StopAutomationExecution"), ("aws:createStack", "DeleteStack"),
+    }
+)  # fmt: skip
+"""Calls that a step makes only when it is cancelled, or to clear away what failed before."""
 log = structlog.get_logger()
+MOST_SAID: Final = 5
 NOT_SEEN: Final = frozenset({FailureType.PERMISSION, FailureType.THROTTLING, FailureType.INTERNAL})
 """Failures that say something about whoever looks, not about the run."""
 
@@ -189,7 +195,9 @@ class StepPreview:
     # -- with something unknown: the calls as far as the text tells
 
     def _told(self, step: Step, known: Known, calls: tuple[StepCall, ...], unknown: tuple[str, ...]) -> Effect:
-        changing = [each for each in calls if not is_reading(each.operation) and each.operation not in AFTERWARDS]
+        changing = [
+            each for each in calls if not is_reading(each.operation) and (step.action, each.operation) not in AFTERWARDS
+        ]
         after = known.gave_something(step.name)
         if not changing:
             why = _why_not(calls[0]) if calls else ""
@@ -251,8 +259,9 @@ def _script(step: Step, known: Known, _: Mapping[str, Json], unknown: tuple[str,
         says.append(f"it can change something: {', '.join(changing)}")
     elif names:
         says.append(f"it only reads: {', '.join(names)}")
+    says += [f"script line {call.line}: {call.sentence}" for call in needs.unknown[:MOST_SAID]]
     if not is_told:
-        says.append("what else it does cannot be told from its text")
+        says.append(f"what {'else ' if names else ''}it does cannot be told from its text")
     elif not names:
         says.append("it makes no calls to AWS")
     return Effect(after.changed() if changing or not is_told else after, says=tuple(says), unknown=unknown)
@@ -280,7 +289,7 @@ def _child(step: Step, known: Known, inputs: Mapping[str, Json], unknown: tuple[
     parameters = inputs.get("RuntimeParameters")
     given = parameters if isinstance(parameters, dict) else {}
     child = None if unknown else (name, version, given)
-    says = [f"starts the runbook {name}" + (f" with {given}" if given else "")]
+    says = [f"starts the runbook {name}" + (f" with {compact(given)}" if given else "")]
     if inputs.get("Targets") or inputs.get("TargetLocations"):
         says.append("once for each of its targets")
     return Effect(known.gave_something(step.name).changed(), says=tuple(says), unknown=unknown, child=child)

@@ -56,6 +56,8 @@ def _child(aws: LookingAws, name: str, version: str) -> Document | None:
 
 
 def _tell(found: Preview, console: Console, indent: str) -> None:
+    if found.role:
+        console.print(f"{indent}It runs as {escape(found.role)}.")
     told_already: set[str] = set()
     for number, step in enumerate(found.steps, start=1):
         for line in _lines(number, step, found, told_already):
@@ -87,6 +89,8 @@ def _lines(number: int, step: PreviewStep, found: Preview, told_already: set[str
             if sentence not in told_already:
                 yield f"       [red]![/] {escape(sentence)}"
             told_already.add(sentence)
+    if spec is not None and spec.on_cancel.startswith("step:"):
+        yield f"       if it is cancelled here: {spec.on_cancel.removeprefix('step:')}"
     if step.unknown:
         yield f"       unknown until it runs: {escape(', '.join(step.unknown))}"
 
@@ -102,6 +106,7 @@ def as_plain(found: Preview) -> dict[str, Any]:
         "document": found.document.name,
         "document_sha256": found.document.digest,
         "parameters": dict(found.parameters),
+        "role": found.role,
         "outcome": found.outcome,
         "ends": [{"status": status, "reach": REACH[reach], "step": step} for status, reach, step in found.ends],
         "steps": [_plain_step(step) for step in found.steps],

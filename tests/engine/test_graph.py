@@ -113,6 +113,7 @@ def test_every_way_is_there_with_its_words(graph: Graph) -> None:
     [
         ({"Variable": "{{ a.b }}", "NumericGreaterOrEquals": 3}, "a.b ≥ 3"),
         ({"Variable": "{{ a.b }}", "StringEquals": ""}, 'a.b = ""'),
+        ({"Variable": "{{ a }}", "StartsWith": "x-{{ Env }}"}, "a starts with x-{Env}"),
         (
             {"And": [{"Variable": "x", "BooleanEquals": True}, {"Or": [{"Variable": "y", "StringEquals": "1"},
              {"Variable": "z", "Contains": "{{ Q }}"}]}]},

@@ -244,6 +244,40 @@ def test_an_inner_step_may_lead_out_of_its_loop() -> None:
     assert (step(found, "tidy").reach, step(found, "tidy").why) == (Reach.ON_FAILURE, "if poke fails")
 
 
+def test_in_any_iteration_an_earlier_one_may_have_changed_what_is_read() -> None:
+    """What the body reads does not decide what its next iteration does."""
+    body = [
+        {"name": "look", **LOOK},
+        {"name": "choose", **branch({"NextStep": "poke", "Variable": "{{ look.State }}", "StringEquals": "running"},
+                                    Default="rest")},
+        {"name": "poke", **api("StopInstances", InstanceIds=[ID]), "isEnd": True},
+        {"name": "rest", **NAP},
+    ]  # fmt: skip
+    loop = {"name": "each", "action": "aws:loop", "inputs": {"Iterators": "{{ Ids }}", "Steps": body}}
+    document = book(loop, parameters={"Ids": {"type": "StringList"}})
+    found = previewed(document, {"ec2:DescribeInstances": STATE}, Ids=[f"i-{number}" for number in range(9)])
+
+    assert {each.name: each.reach for each in found.steps if each.name in ("poke", "rest")} == {
+        "poke": Reach.MAYBE,
+        "rest": Reach.MAYBE,
+    }
+
+
+def test_the_role_of_the_run_is_told() -> None:
+    """A preview looks as whoever asks, the run does not."""
+    document = book(NAP, parameters={"Role": {"type": "String"}}, assumeRole="{{ Role }}")
+
+    assert previewed(document, Role="arn:aws:iam::123456789012:role/r").role == "arn:aws:iam::123456789012:role/r"
+
+
+def test_a_new_stack_deletes_none() -> None:
+    """Also where its name is known only later."""
+    stack = {"action": "aws:createStack", "inputs": {"StackName": "s{{ s0.Id }}", "TemplateBody": "{}"}}
+    found = previewed(book(SCRIPT, stack))
+
+    assert [call.name for call in step(found, "s1").calls] == ["cloudformation:CreateStack"]
+
+
 def test_variables_are_followed() -> None:
     """A known value decides; one that only a script knows does not."""
     document = book(
