@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -66,8 +66,7 @@ class _Sources:
         """One mistake that the model has found."""
         name = ".".join(str(part) for part in place)
         if kind == "extra_forbidden":
-            known = PersonEntry if place[0] == "people" and len(place) > 1 else Settings
-            return f"{self.where(place)} there is no setting {name}{_nearest(str(place[-1]), known.model_fields)}"
+            return f"{self.where(place)} there is no setting {name}{_nearest(str(place[-1]), _known_at(place))}"
         if kind == "missing":
             return f"{self.where(place)} {name} is missing"
         expected = EXPECTED.get(str(place[-1]))
@@ -133,6 +132,14 @@ def _parsed(name: str, text: str) -> Any:
     if get_origin(Settings.model_fields[name].annotation) is tuple:
         return [part.strip() for part in text.split(",") if part.strip()]
     return text
+
+
+def _known_at(place: Place) -> Mapping[str, object]:
+    """The names that may stand there: of the settings, or of an entry of one of them."""
+    if len(place) == 1:
+        return Settings.model_fields
+    entries = get_args(Settings.model_fields[str(place[0])].annotation)
+    return next((each.model_fields for each in entries if hasattr(each, "model_fields")), {})
 
 
 def _nearest(name: str, known: Mapping[str, object]) -> str:
