@@ -277,11 +277,12 @@ def _route(
 ) -> tuple[tuple[float, float], ...]:
     """From the lower edge of the first box, straight through every rank between, to the upper edge of the last.
 
-    A way without words to the next rank needs no point between.
+    A way to the next rank needs no point between, where no words stand beside it.
     """
     first, last = chain[0], chain[-1]
     points = [(xs[first], ys[first] + layers.sizes[first].height / 2)]
-    is_short = len(chain) == 3 and not layers.sizes[chain[1]].width
+    beside = layers.rows[layers.ranks[chain[1]]] if len(chain) == 3 else ()
+    is_short = len(chain) == 3 and not any(layers.sizes[item].width for item in beside)
     for item in () if is_short else chain[1:-1]:
         half = max(layers.sizes[other].height for other in layers.rows[layers.ranks[item]]) / 2
         points += [(xs[item], ys[item] - half), (xs[item], ys[item] + half)]
