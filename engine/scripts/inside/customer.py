@@ -161,13 +161,18 @@ def _said(error: BaseException) -> str:
 
 
 def _trace(error: BaseException) -> str:
-    """The traceback without the frames of this file."""
-    frames, ours = error.__traceback__, Path(__file__).parent
-    while frames is not None and Path(frames.tb_frame.f_code.co_filename).parent == ours:
-        frames = frames.tb_next
+    """The traceback without the frames of this package, which are none of the script's business."""
     try:
-        lines = traceback.format_exception(type(error), error, frames)
+        told = traceback.TracebackException.from_exception(error)
+        _leave_out(told, Path(__file__).parent)
+        text = "".join(told.format())
     except Exception:  # noqa: BLE001 - the same
         return ""
-    text = "".join(lines)
     return text if len(text) <= LONGEST_TRACE else f"{text[: LONGEST_TRACE // 2]}\n…\n{text[-LONGEST_TRACE // 2 :]}"
+
+
+def _leave_out(told: traceback.TracebackException | None, folder: Path) -> None:
+    while told is not None:
+        told.stack[:] = [frame for frame in told.stack if Path(frame.filename).parent != folder]
+        _leave_out(told.__cause__, folder)
+        told = told.__context__

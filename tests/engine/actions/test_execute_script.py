@@ -299,6 +299,7 @@ def test_a_failure_reads_as_aws_writes_it(runner: ScriptRunner) -> None:
     )
     assert "customer_script.py\", line 3, in go\n    boto3.client('sqs').get_queue_url(QueueName='none')" in message
     assert "NonExistentQueue" in message
+    assert "scripts/inside" not in message
     assert message.endswith("for more diagnosis details.")
     assert called == ["sqs:GetQueueUrl"]
 
