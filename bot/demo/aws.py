@@ -28,6 +28,7 @@ class DemoAws:
         self._port_file = folder / "aws.port"
         self.child = Child("The demo's AWS", argv, env=inherited({}), log=folder / "aws.log", cwd=CODE)
         self.endpoint = ""
+        self._clients: dict[tuple[str, str], Any] = {}
 
     def start(self) -> None:
         """Start the process; `wait` says when it answers. Raises ChildFailed when moto is not installed."""
@@ -45,8 +46,10 @@ class DemoAws:
         self.child.stop()
 
     def client(self, service: str, region: str = HOME_REGION) -> Any:
-        """A boto3 client of this AWS."""
-        return client(self.endpoint, service, region)
+        """A boto3 client of this AWS; made once, as reading a service's model takes its time."""
+        if (service, region) not in self._clients:
+            self._clients[service, region] = client(self.endpoint, service, region)
+        return self._clients[service, region]
 
     def environment(self) -> dict[str, str]:
         """What any AWS program needs to work with this AWS instead of the real one."""

@@ -167,8 +167,11 @@ def _set_state(cloudwatch: Any, watch: Watch, value: str, datapoint: float) -> N
 
 
 def _queue(sqs: Any) -> tuple[str, str]:
-    url = sqs.create_queue(QueueName=NAME, Attributes={"VisibilityTimeout": "30"})["QueueUrl"]
-    return str(url), f"arn:aws:sqs:{HOME_REGION}:{ACCOUNT}:{NAME}"
+    arn = f"arn:aws:sqs:{HOME_REGION}:{ACCOUNT}:{NAME}"
+    sqs.create_queue(QueueName=f"{NAME}-dead")
+    redrive = json.dumps({"deadLetterTargetArn": f"{arn}-dead", "maxReceiveCount": 5})
+    attributes = {"VisibilityTimeout": "30", "RedrivePolicy": redrive}
+    return str(sqs.create_queue(QueueName=NAME, Attributes=attributes)["QueueUrl"]), arn
 
 
 def _topic(sns: Any, queue_arn: str) -> str:

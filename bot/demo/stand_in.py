@@ -12,13 +12,13 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from bot.demo.workspace import Identity, Member
+from bot.slack.manifest import SCOPES
 
 Arguments = Mapping[str, Any]
 Answer = dict[str, Any]
 Method = Callable[[Arguments], Answer]
 NESTED = ("blocks", "view", "metadata", "attachments")
 """Arguments that are JSON inside a form."""
-SCOPES = "commands,chat:write,files:write,users:read,usergroups:read,channels:read,groups:read"
 
 
 class StandIn:
@@ -43,6 +43,7 @@ class StandIn:
             "conversations.replies": lambda a: {"messages": self._shown(a, thread=str(a["ts"])), "has_more": False},
             "team.info": lambda _: {"team": {"id": identity.team_id, "name": "Playbook Demo"}},
             "usergroups.list": lambda _: {"usergroups": []},
+            "usergroups.users.list": lambda _: {"ok": False, "error": "no_such_subteam"},
             "users.info": self._user,
             "users.list": lambda _: {"members": [self._profile(member) for member in identity.members.values()]},
             "views.open": self._view,
@@ -150,7 +151,7 @@ def _handler(slack: StandIn) -> type[BaseHTTPRequestHandler]:
             self.send_response(200)
             self.send_header("Content-Type", "application/json; charset=utf-8")
             self.send_header("Content-Length", str(len(answered)))
-            self.send_header("x-oauth-scopes", SCOPES)
+            self.send_header("x-oauth-scopes", ",".join(SCOPES))
             self.end_headers()
             self.wfile.write(answered)
 

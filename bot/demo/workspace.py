@@ -29,7 +29,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who and what is in the workspace; tokens and secret are new each time."""
+    """Who and what is in the workspace; tokens, secret and key are new each time."""
 
     team_id: str = "T01PLAYBOOK"
     app_id: str = "A01PLAYBOOK"
@@ -42,6 +42,7 @@ class Identity:
     bot_token: str = field(default_factory=lambda: f"xoxb-demo-{secrets.token_hex(12)}")
     app_token: str = field(default_factory=lambda: f"xapp-demo-{secrets.token_hex(12)}")
     signing_secret: str = field(default_factory=lambda: secrets.token_hex(16))
+    audit_key: str = field(default_factory=lambda: secrets.token_hex(16))
 
     @property
     def members(self) -> Mapping[str, Member]:

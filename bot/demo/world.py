@@ -148,6 +148,7 @@ class World:
             "PLAYBOOK_BOT_DATABASE_URL": f"sqlite:///{self.folder / 'playbook-bot.db'}",
             "PLAYBOOK_BOT_HTTP_PORT": str(self.http_port),
             "PLAYBOOK_BOT_CHANNEL": self.identity.channel,
+            "PLAYBOOK_BOT_AUDIT_KEY": self.identity.audit_key,
             "PLAYBOOK_BOT_LOG_FORMAT": "console",
             "PLAYBOOK_BOT_SQS_QUEUE_URLS": ",".join(queues),
             "PLAYBOOK_BOT_SNS_TOPICS": ",".join(topics),
@@ -228,9 +229,10 @@ class World:
         self.stand_in = stand_in
 
     def _subscribe_bot(self) -> None:
-        """Let the home Region's topic tell the bot directly, too: signed messages over HTTP, confirmed by the bot."""
-        topic = self.fleet.topics[0] if self.fleet is not None else ""
-        self.aws.client("sns").subscribe(TopicArn=topic, Protocol="http", Endpoint=f"{self.url}/sns")
+        """Let the topics tell the bot directly, too: signed messages over HTTP, confirmed by the bot."""
+        for topic in self.fleet.topics if self.fleet is not None else ():
+            sns = self.aws.client("sns", topic.split(":")[3])
+            sns.subscribe(TopicArn=topic, Protocol="http", Endpoint=f"{self.url}/sns")
 
     def _slack_settings(self) -> dict[str, str]:
         identity = self.identity

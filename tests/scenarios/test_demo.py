@@ -272,3 +272,17 @@ def test_a_bot_killed_while_it_waits_takes_up_the_question(needs_slack: None) ->
         window.close()
     finally:
         world.stop()
+
+
+def test_the_doctor_finds_nothing_in_the_demo(needs_slack: None) -> None:
+    """Whoever tries `doctor` in the demo sees what a healthy installation looks like."""
+    world = World(pace=QUICK)
+    try:
+        world.start()
+        found = json.loads(world.terminal("doctor", "--json").printed)
+    finally:
+        world.stop()
+
+    about_this_machine = {"scripts"}
+    assert [one for one in found if not one["ok"] and one["name"] not in about_this_machine] == []
+    assert {"audit key", "Slack token", "AWS identity", "clock"} <= {one["name"] for one in found}
