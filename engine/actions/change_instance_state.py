@@ -1,6 +1,6 @@
 """aws:changeInstanceState: start, stop or terminate instances, and wait until they are so.
 
-Asking AWS again for a state it was asked for is harmless, so after a crash the call is simply made again.
+After a crash it looks first: instances that are on their way already are not asked again, unless by force.
 """
 
 from datetime import timedelta
@@ -10,10 +10,16 @@ from pydantic import Field
 
 from engine.action import Action, ActionContext, ActionInputs, Outcome, StringList, Succeeded
 from engine.actions.failures import call_failed, look_failed
-from engine.actions.instance_state import UNEXPECTED, judged, statuses
+from engine.actions.instance_state import UNEXPECTED, judged, state_of, statuses
 from infra.aws_errors import AwsRefused, AwsUnreachable
 
 OPERATIONS = {"running": "StartInstances", "stopped": "StopInstances", "terminated": "TerminateInstances"}
+UNDER_WAY = {
+    "running": frozenset({"pending", "running"}),
+    "stopped": frozenset({"stopping", "stopped"}),
+    "terminated": frozenset({"shutting-down", "terminated"}),
+}
+"""States that show that the call was made."""
 VERIFYING = "verifying the instance(s) have reached the desired state"
 
 
@@ -46,7 +52,8 @@ class ChangeInstanceState(Action[ChangeInstanceStateInputs]):
         """Ask once, then look."""
         if not context.memo and not inputs.check_state_only:
             try:
-                context.aws.call("ec2", OPERATIONS[inputs.desired_state], _params(inputs))
+                if inputs.force or not (context.may_have_run and _is_under_way(inputs, context)):
+                    context.aws.call("ec2", OPERATIONS[inputs.desired_state], _params(inputs))
             except (AwsRefused, AwsUnreachable) as error:
                 return call_failed(error)
         try:
@@ -61,6 +68,13 @@ class ChangeInstanceState(Action[ChangeInstanceStateInputs]):
         return judged(
             found, inputs.instance_ids, inputs.desired_state, context, unexpected=unexpected, while_doing=VERIFYING
         )
+
+
+def _is_under_way(inputs: ChangeInstanceStateInputs, context: ActionContext) -> bool:
+    """Whether every instance shows that it was asked already. Raises AwsRefused, AwsUnreachable."""
+    found = statuses(inputs.instance_ids, context)
+    wanted = UNDER_WAY[inputs.desired_state]
+    return len(found) == len(set(inputs.instance_ids)) and all(state_of(status) in wanted for status in found)
 
 
 def _is_gone(error: AwsRefused | AwsUnreachable, inputs: ChangeInstanceStateInputs, context: ActionContext) -> bool:

@@ -126,12 +126,16 @@ def test_a_restart_in_between_does_not_ask_twice() -> None:
     assert aws.times("ec2:StopInstances") == 1
 
 
-def test_a_crash_within_the_call_asks_again() -> None:
-    """Stopping what is being stopped is harmless, so the call is repeated when nobody knows."""
-    aws = stopping(statuses((ONE, "stopping")))
-    waiting(rig(aws).look(crashed=True))
+@pytest.mark.parametrize(
+    ("states", "force", "times"),
+    [(["stopping"], False, 0), (["running", "stopping"], False, 1), (["stopping"], True, 1)],
+)
+def test_a_crash_within_the_call_looks_first(states: list[str], *, force: bool, times: int) -> None:
+    """What is on its way already is not asked again; what is not yet, or shall be forced, is."""
+    aws = stopping(*(statuses((ONE, state)) for state in states))
+    waiting(rig(aws, **({"Force": True} if force else {})).look(crashed=True))
 
-    assert aws.times("ec2:StopInstances") == 1
+    assert aws.times("ec2:StopInstances") == times
 
 
 @pytest.mark.parametrize("trouble", [THROTTLED, SILENT])
