@@ -207,8 +207,14 @@ class Service:
             self.reactions.question,
             self.clock,
             account=self.settings.api_account,
+            controllers=self._controllers,
         )
         return Automation(parts)
+
+    def _controllers(self, state: Execution) -> tuple[str, ...] | None:
+        """Who may steer an execution through SSM's API: for a playbook's, those whom it names."""
+        playbook = self.catalog.get(str(state.context.get("playbook", "")))
+        return (*playbook.may_run, *playbook.approvers, *self.settings.admins) if playbook else None
 
     @cached_property
     def automation_facts(self) -> AutomationFacts:

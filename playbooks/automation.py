@@ -42,6 +42,8 @@ class DocumentFinder(Protocol):
         """The document of that name or ARN. Raises SsmRefused with StartAutomationExecution's codes."""
 
 
+Controllers = Callable[[Execution], tuple[str, ...] | None]
+"""Who may stop and steer an execution, besides who started it; None where every caller may."""
 Question = Callable[[Transaction, Execution, StepExecution], ApprovalRequest]
 """The approval request of a waiting step, asked now if it was not before."""
 
@@ -62,6 +64,7 @@ class AutomationParts:
     question: Question
     clock: Clock
     account: str
+    controllers: Controllers = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,7 @@ class Automation:
             mode=wish.mode,
             request_key=key,
             execution_id=str(uuid.uuid4()),
+            engine="embedded",
             tags=wish.tags,
             context={"door": "api", "principal": principal, "request": wish.fingerprint},
         )
@@ -150,7 +154,7 @@ class Automation:
                 _check_names(state, document, payload)
                 if kind in ANSWERS:
                     refusal = self._answer(tx, state, Signal(kind, actor_of(by), payload=payload), by)
-                else:
+                elif (refusal := self._barred(tx, state, by, str(kind))) is None:
                     self._parts.engine.signal(tx, execution_id, Signal(kind, actor_of(by), payload=payload))
         except SignalRefused as error:
             refusal = SsmRefused("InvalidAutomationSignalException", _sentence(error))
@@ -192,12 +196,28 @@ class Automation:
         """Stop an execution. Raises SsmRefused."""
         try:
             with self._parts.db.transaction() as tx:
-                self._locked(tx, execution_id)
-                self._parts.engine.stop(tx, execution_id, actor_of(by), kind)
+                refusal = self._barred(tx, self._locked(tx, execution_id), by, kind)
+                if refusal is None:
+                    self._parts.engine.stop(tx, execution_id, actor_of(by), kind)
         except InvalidStatus as error:
             raise SsmRefused("InvalidAutomationStatusUpdateException", _sentence(error)) from error
         except ExecutionNotFound as error:
             raise not_found(execution_id) from error
+        if refusal is not None:
+            raise refusal
+
+    def _barred(self, tx: Transaction, state: Execution, by: Identity, what: str) -> SsmRefused | None:
+        """Why somebody may not steer what a playbook has started. It is in the trail, so it comes back as a value."""
+        top = state
+        while top.parent_id and (parent := self._parts.executions.get(tx, top.parent_id)) is not None:
+            top = parent
+        listed = self._parts.controllers(top)
+        if listed is None or top.started_by.id == by.id or self._parts.directory.is_listed(by, listed):
+            return None
+        sentence = f"{by.name or by.id} may not {what} execution {state.id}: the playbook does not name them."
+        event = Event("access.refused", state.id, actor_of(by), {"what": f"{what} {state.id}", "reason": sentence})
+        self._parts.audit.append(tx, [event], self._parts.clock())
+        return SsmRefused("AccessDeniedException", sentence)
 
     def _locked(self, tx: Transaction, execution_id: str) -> Execution:
         claimed = self._parts.executions.lock(tx, execution_id)
