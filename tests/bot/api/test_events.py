@@ -10,7 +10,9 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
+import boto3
 import pytest
+from moto import mock_aws
 
 from bot.api.deliveries import GIVEN_UP_AFTER, Deliveries, Undelivered
 from bot.api.event_store import EventStore
@@ -19,7 +21,7 @@ from bot.api_events import deliveries, events_relay
 from infra.db import Database
 from infra.webhook import WebhookUndelivered, send, signature
 from tests.bot.api.conftest import furnished
-from tests.bot.api.worlds import LEE, ApiWorld, ask, nap, runbook
+from tests.bot.api.worlds import LEE, REGION, ApiWorld, ask, nap, runbook
 from tests.fakes.clock import ManualClock
 
 
@@ -329,3 +331,60 @@ def test_a_world_with_a_webhook_tells_it(receiver: Receiver, sqlite_database: Da
     way.send()
 
     assert [json.loads(body)["detail"]["Status"] for _, body in receiver.got] == ["Success", "Success"]
+
+
+# -- through AWS
+
+
+def test_a_queue_and_a_bus_are_told_through_aws(sqlite_database: Database, clock: ManualClock) -> None:
+    """A queue gets AWS's own envelope; a bus gets it under a source that AWS lets others use."""
+    with mock_aws():
+        sqs, events = boto3.client("sqs", REGION), boto3.client("events", REGION)
+        queue, heard = (sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("told", "heard"))
+        events.create_event_bus(Name="ours")
+        events.put_rule(Name="all", EventBusName="ours", EventPattern='{"source": ["playbook-bot.ssm"]}')
+        heard_arn = f"arn:aws:sqs:{REGION}:123456789012:heard"
+        events.put_targets(Rule="all", EventBusName="ours", Targets=[{"Id": "1", "Arn": heard_arn}])
+        world = ApiWorld(sqlite_database, clock, event_queue_url=queue, event_bus="ours")
+        world.client().create_document(Name="Nap-Only", Content=runbook(nap()))
+        way = deliveries(world.service)
+        assert way is not None
+        relay = events_relay(world.service, way)
+        execution_id = world.start("Nap-Only")
+        world.later(seconds=1)
+        relay.pump()
+        way.send()
+        told = [
+            json.loads(each["Body"]) for each in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]
+        ]
+        bus = [
+            json.loads(each["Body"]) for each in sqs.receive_message(QueueUrl=heard, MaxNumberOfMessages=10)["Messages"]
+        ]
+
+    for events_found, source in ((told, "aws.ssm"), (bus, "playbook-bot.ssm")):
+        assert [each["source"] for each in events_found] == [source, source]
+        assert {each["detail"]["ExecutionId"] for each in events_found} == {execution_id}
+        assert {each["detail-type"].split()[2] for each in events_found} == {"Step", "Execution"}
+
+
+def test_aws_that_refuses_is_tried_again(sqlite_database: Database, clock: ManualClock) -> None:
+    """A queue that is not there yet gets its events when it is."""
+    with mock_aws():
+        sqs = boto3.client("sqs", REGION)
+        url = sqs.create_queue(QueueName="late")["QueueUrl"]
+        sqs.delete_queue(QueueUrl=url)
+        world = ApiWorld(sqlite_database, clock, event_queue_url=url)
+        world.client().create_document(Name="Nap-Only", Content=runbook(nap()))
+        way = deliveries(world.service)
+        assert way is not None
+        relay = events_relay(world.service, way)
+        world.start("Nap-Only")
+        world.later(seconds=1)
+        relay.pump()
+        way.send()
+        sqs.create_queue(QueueName="late")
+        clock.advance(timedelta(seconds=5))
+        way.send()
+        told = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]
+
+    assert len(told) == 2
