@@ -21,6 +21,8 @@ MESSAGE: Final = 11_000
 WHOLE_MESSAGE: Final = 12_500
 """Characters of the text, and of all blocks with it: Slack refuses messages from about 13,200 on
 (msg_blocks_too_long)."""
+NOTHING: Final = "–"
+"""Stands for a text that is empty, which Slack refuses."""
 MOST_OF_VALUE: Final = 200
 
 STATUS: Final[Mapping[str, tuple[str, str]]] = {
@@ -79,12 +81,12 @@ def code(text: object) -> str:
 
 def mrkdwn(text: str, most: int = SECTION) -> Block:
     """Marked-up text. `verbatim`: Slack shall not make links or mentions of what only looks like them."""
-    return {"type": "mrkdwn", "text": fit(text, most), "verbatim": True}
+    return {"type": "mrkdwn", "text": fit(text, most) or NOTHING, "verbatim": True}
 
 
 def plain(text: str, most: int) -> Block:
     """A label or a title."""
-    return {"type": "plain_text", "text": cut(_UNSEEN.sub("", text), most) or "–", "emoji": True}
+    return {"type": "plain_text", "text": cut(_UNSEEN.sub("", text), most) or NOTHING, "emoji": True}
 
 
 def section(block_id: str, text: str, accessory: Block | None = None) -> Block:

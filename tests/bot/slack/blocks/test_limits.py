@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 
 from bot.slack.blocks import alarm, answers, card, form, home
@@ -101,6 +101,7 @@ def test_answers_of_anything_fit(text: str, count: int) -> None:
         harmless(blocks)
 
 
+@example(" ", "")
 @given(foreign, foreign)
 def test_a_form_of_anything_fits(text: str, given_: str) -> None:
     """Whatever was given and is wrong about it."""
