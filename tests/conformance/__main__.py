@@ -14,7 +14,7 @@ from typing import Final
 from tests.conformance.checking import Report, is_outside
 from tests.conformance.corpus import entries
 from tests.conformance.processes import reports_of
-from tests.conformance.table import lines, sums
+from tests.conformance.table import HEAD, line, sums
 
 RANK: Final = {"": 0, "TooLong": 0, "Stuck": 1, "Refused": 1, "Failed": 2, "TimedOut": 2, "Success": 3}
 
@@ -51,13 +51,16 @@ def main() -> int:
     if not chosen:
         sys.stderr.write(f"there is no document below {options.corpus}\n")
         return 2
-    reports = list(
-        reports_of(found, chosen, jobs=options.jobs, seconds=options.seconds, is_executing=not options.no_run)
-    )
-    told = [*lines(reports), "", *sums(reports)]
+    sys.stdout.write(f"{HEAD}\n")
+    reports: list[Report] = []
+    working = {"jobs": options.jobs, "seconds": options.seconds, "is_executing": not options.no_run}
+    for report in reports_of(found, chosen, **working):
+        reports.append(report)
+        sys.stdout.write(f"{line(report)}\n")
+        sys.stdout.flush()
     before = json.loads(options.compare.read_text()) if options.compare else {}
     regressions = worse(before, reports)
-    told += [f"worse than before: {each}" for each in regressions]
+    told = ["", *sums(reports), *(f"worse than before: {each}" for each in regressions)]
     sys.stdout.write("\n".join(told) + "\n")
     if options.save:
         kept = {report.key: report.plain() for report in reports}

@@ -2,18 +2,16 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Final
 
 from tests.conformance.checking import Report, is_outside
 
+NAMES: Final = f"{'parsed':6} {'valid':6} {'scripts':7} {'linted':7} {'previewed':9} {'steps':>5} {'executed':10}"
+HEAD: Final = f"{'document':58} {NAMES} why not"
 
-def lines(reports: Sequence[Report]) -> list[str]:
+
+def line(report: Report) -> str:
     """One line a document."""
-    names = f"{'parsed':6} {'valid':6} {'scripts':7} {'linted':7} {'previewed':9} {'steps':>5} {'executed':10}"
-    head = f"{'document':58} {names} why not"
-    return [head, *(_line(report) for report in reports)]
-
-
-def _line(report: Report) -> str:
     why = report.reason or ("" if report.executed == "Success" else report.detail[:60])
     if report.wrong:
         why = f"WRONG: {report.wrong}"[:160]
