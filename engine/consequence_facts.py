@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
-from engine.consequences import InstanceFacts, TargetGroup
+from engine.consequence import InstanceFacts, TargetGroup
 from infra.aws_errors import AwsRefused, AwsUnreachable
 
 MOST_TARGET_GROUPS: Final = 100

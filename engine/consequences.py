@@ -5,64 +5,13 @@ to another host, loses instance store and gives a new public address; a recovery
 Sources: EC2 User Guide, "Instance lifecycle", "Instance store", "Elastic IP"; Auto Scaling User Guide, "Health checks".
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
 
-Weight = Literal["lost", "changes", "blocked", "note"]
-"""lost = gone for good; changes = other than before; blocked = AWS or a person says no; note = to know."""
+from engine.consequence import Consequence, Facts, InstanceFacts, Weight, instances_of, listed
+
 NO_AUTO: Final = "no-auto-remediate"
 """A tag by which people say: not by a machine."""
-
-
-@dataclass(frozen=True, slots=True)
-class Consequence:
-    """One thing that the call brings about, about one resource."""
-
-    weight: Weight
-    resource: str
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class TargetGroup:
-    """A target group that an instance stands in."""
-
-    name: str
-    healthy: int
-    """How many of its targets are healthy now, this one included."""
-    is_healthy: bool
-    """Whether this one is."""
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceFacts:
-    """What is known of an instance; None = it could not be looked at."""
-
-    id: str
-    state: str = ""
-    name: str = ""
-    instance_type: str = ""
-    public_address: str = ""
-    has_elastic_ip: bool | None = None
-    root_is_instance_store: bool = False
-    instance_store_gb: int | None = None
-    """Gigabytes of instance store that its type has; 0 = none."""
-    auto_scaling_group: str = ""
-    target_groups: tuple[TargetGroup, ...] = ()
-    deletes_volumes: tuple[str, ...] = ()
-    """Volumes that go with it when it is terminated."""
-    has_stop_protection: bool = False
-    has_termination_protection: bool = False
-    is_spot: bool = False
-    host_is_impaired: bool = False
-    """Whether the system status check fails."""
-    tags: Mapping[str, str] = field(default_factory=dict)
-    not_looked_at: tuple[str, ...] = ()
-    """What could not be read, in words."""
-
-
-Facts = Mapping[str, InstanceFacts]
 
 
 def consequences_of(service: str, operation: str, params: Mapping[str, Any], facts: Facts) -> tuple[Consequence, ...]:
@@ -90,26 +39,12 @@ DELETING: Final = (
 )
 
 
-def instances_of(service: str, params: Mapping[str, Any]) -> tuple[str, ...]:
-    """The instances that a call names."""
-    if service not in ("ec2", "autoscaling", "ssm", "elbv2", "elb"):
-        return ()
-    found: list[Any] = [params.get("InstanceId"), *_listed(params.get("InstanceIds"))]
-    for key in ("Targets", "Instances"):
-        found += [each.get("Id", each.get("InstanceId")) for each in _listed(params.get(key)) if isinstance(each, dict)]
-    return tuple(dict.fromkeys(str(each) for each in found if isinstance(each, str) and each.startswith("i-")))
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value] if value else []
-
-
 def _subject(params: Mapping[str, Any]) -> str:
     """Everything in the parameters that is a name: `cluster / nodegroup`."""
     names: list[str] = []
     for key, value in params.items():
         if key == "Bucket" or key.endswith(("Id", "Name", "Arn", "Identifier", "Ids", "Names", "Arns")):
-            names += [str(each) for each in _listed(value) if isinstance(each, (str, int))]
+            names += [str(each) for each in listed(value) if isinstance(each, (str, int))]
     return " / ".join(names)
 
 
@@ -283,7 +218,7 @@ def _stop_database(params: Mapping[str, Any], _: Facts) -> Iterator[Consequence]
 def _said(weight: Weight, sentence: str, *keys: str) -> Callable[[Mapping[str, Any], Facts], Iterator[Consequence]]:
     def told(params: Mapping[str, Any], _: Facts) -> Iterator[Consequence]:
         subject = next((params[key] for key in keys if params.get(key)), "")
-        yield Consequence(weight, ", ".join(map(str, _listed(subject))), sentence)
+        yield Consequence(weight, ", ".join(map(str, listed(subject))), sentence)
 
     return told
 
@@ -321,13 +256,3 @@ _SPECIAL: Final[Mapping[str, Callable[[Mapping[str, Any], Facts], Iterator[Conse
     "kms:ScheduleKeyDeletion": _said("lost", "after the waiting time, all that this key encrypts", "KeyId"),
     "kms:DisableKey": _said("changes", "nothing can be decrypted with this key while it is disabled", "KeyId"),
 }
-
-
-def told(found: Sequence[Consequence]) -> tuple[str, ...]:
-    """The sentences as people read them, the worst first."""
-    order = {"blocked": 0, "lost": 1, "changes": 2, "note": 3}
-    words = {"blocked": "stands in the way", "lost": "lost", "changes": "changes", "note": "to know"}
-    ranked = sorted(found, key=lambda each: order[each.weight])
-    return tuple(
-        f"{words[each.weight]}: {each.resource + ': ' if each.resource else ''}{each.sentence}" for each in ranked
-    )

@@ -13,10 +13,12 @@ from typing import Any, Final
 from engine.document import Document, Parameter, Step
 from engine.expressions import REFERENCE, Scope, resolve
 from engine.parameters import ParametersInvalid, supply
+from engine.role_policy import Need, statements
 from engine.scripts.iam import actions_of
 from engine.scripts.script import is_powershell
 from engine.shape import suggestion
 from engine.step_calls import StepCall, calls_of
+from engine.validation import KNOWN_ACTIONS
 from infra.aws_errors import AwsRefused
 from infra.aws_operations import is_reading
 from infra.canonical import Json
@@ -47,17 +49,6 @@ TAKES_ROLE: Final[Mapping[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
-    """One IAM action on some resources, and the step that needs it ("" = the start)."""
-
-    action: str
-    resources: tuple[str, ...]
-    step: str
-    condition: tuple[tuple[str, str, str], ...] = ()
-    """(operator, key, value)."""
-
-
-@dataclass(frozen=True, slots=True)
 class Note:
     """What the text does not tell, and at which step."""
 
@@ -76,7 +67,7 @@ class Permissions:
     @property
     def policy(self) -> dict[str, Any]:
         """The policy, as IAM takes it: one statement for each set of resources."""
-        return {"Version": "2012-10-17", "Statement": list(_statements(self.needs))}
+        return {"Version": "2012-10-17", "Statement": list(statements(self.needs))}
 
     @property
     def because(self) -> dict[str, list[str]]:
@@ -123,25 +114,6 @@ def some_parameters(document: Document, supplied: Mapping[str, Json]) -> dict[st
     if problems:
         raise ParametersInvalid(problems)
     return values
-
-
-def trust_policy(where: Where = ANYWHERE, *, trusted: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Who may take the role on: Systems Manager for this account's automations, and `trusted` (the bot's own role)."""
-    source = f"arn:{where.partition}:ssm:*:{where.account}:automation-execution/*"
-    conditions: dict[str, dict[str, str]] = {"ArnLike": {"aws:SourceArn": source}}
-    if where.account != ANY:
-        conditions["StringEquals"] = {"aws:SourceAccount": where.account}
-    statements: list[dict[str, Any]] = [
-        {
-            "Effect": "Allow",
-            "Principal": {"Service": "ssm.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-            "Condition": conditions,
-        }
-    ]
-    if trusted:
-        statements.append({"Effect": "Allow", "Principal": {"AWS": sorted(trusted)}, "Action": "sts:AssumeRole"})
-    return {"Version": "2012-10-17", "Statement": statements}
 
 
 class _Stars:
@@ -274,6 +246,8 @@ def _roles(value: Any, name: str = "") -> Iterator[Json]:
 
 def _notes(step: Step, inputs: Mapping[str, Json], calls: tuple[StepCall, ...]) -> Iterator[Note]:
     name = inputs.get("DocumentName")
+    if step.action not in KNOWN_ACTIONS:
+        yield Note(step.name, f"what {step.action} needs is not known")
     match step.action:
         case "aws:executeAutomation":
             yield Note(step.name, f"it starts the runbook {name}, which runs with its own needs: ask for them, too")
@@ -296,26 +270,3 @@ def _stored_names(document: Document) -> Iterator[str]:
 
 def _stored(name: str, where: Where) -> Need:
     return Need("ssm:GetParameter", resources_of("ssm", "GetParameter", {"Name": name}, where), "")
-
-
-def _statements(needs: tuple[Need, ...]) -> Iterator[dict[str, Any]]:
-    """An action that is allowed on everything needs no narrower statement besides."""
-    everywhere = {need.action for need in needs if ANY in need.resources and not need.condition}
-    on: dict[tuple[str, tuple[tuple[str, str, str], ...]], set[str]] = defaultdict(set)
-    for need in needs:
-        if need.action not in everywhere:
-            on[need.action, need.condition].update(need.resources)
-        elif not need.condition:
-            on[need.action, ()].add(ANY)
-    grouped: dict[tuple[tuple[str, ...], tuple[tuple[str, str, str], ...]], set[str]] = defaultdict(set)
-    for (action, condition), resources in on.items():
-        grouped[tuple(sorted({ANY} if ANY in resources else resources)), condition].add(action)
-    for (among, condition), actions in sorted(grouped.items(), key=lambda item: (item[0][0] == (ANY,), item[0])):
-        statement: dict[str, Any] = {
-            "Effect": "Allow",
-            "Action": sorted(actions),
-            "Resource": among[0] if len(among) == 1 else list(among),
-        }
-        if condition:
-            statement["Condition"] = {operator: {key: value} for operator, key, value in condition}
-        yield statement

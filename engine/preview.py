@@ -6,21 +6,20 @@ are walked. Nothing is changed: the only AWS that this has is engine/preview_aws
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import IntEnum
 from typing import Any, Final
 
 from engine.action import Action
-from engine.consequences import Consequence
 from engine.document import CONTINUE, MISSING, Document, Missing, Step
 from engine.edges import EdgeKind, choices_of, edges
 from engine.graph import Kind, condition_words, kind_of_step
 from engine.parameters import ParametersInvalid, bind, initial_variables
 from engine.performing import assumed_role
 from engine.preview_aws import LookingAws
+from engine.preview_result import Failing, Preview, PreviewStep, Reach
 from engine.preview_state import UNTOLD, Known, met, verdict
-from engine.preview_steps import Effect, Failing, Planned, StepPreview
+from engine.preview_steps import Effect, StepPreview
 from infra.canonical import Json
 
 DEEPEST: Final = 5
@@ -29,66 +28,6 @@ MOST_ITERATIONS: Final = 5
 """Iterations of a loop that are shown one by one."""
 Documents = Callable[[str, str], Document | None]
 """Finds a runbook by name and version; None = it cannot be had."""
-
-
-class Reach(IntEnum):
-    """How sure it is that a step runs."""
-
-    ON_FAILURE = 1
-    MAYBE = 2
-    SURE = 3
-
-
-@dataclass(frozen=True, slots=True)
-class PreviewStep:
-    """One step that would or may run."""
-
-    name: str
-    action: str
-    reach: Reach
-    why: str
-    """On what it depends, where it is not sure."""
-    fails: Failing
-    says: tuple[str, ...] = ()
-    calls: tuple[Planned, ...] = ()
-    outputs: Mapping[str, Json] = field(default_factory=dict)
-    unknown: tuple[str, ...] = ()
-    loop: str = ""
-    iteration: int = 0
-    """Counted from 1; 0 = any."""
-    child: "Preview | None" = None
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What a start with these parameters would do."""
-
-    document: Document
-    parameters: Mapping[str, Json]
-    steps: tuple[PreviewStep, ...]
-    not_reached: tuple[str, ...]
-    ends: tuple[tuple[str, Reach, str], ...]
-    """(Success or Failed, how sure, at which step)."""
-    role: str = ""
-    """The role with which the run would call AWS; "" = as whoever starts it."""
-
-    @property
-    def consequences(self) -> tuple[Consequence, ...]:
-        """What would be lost, by all steps and their children."""
-        found: list[Consequence] = []
-        for step in self.steps:
-            found += [each for call in step.calls for each in call.consequences]
-            found += step.child.consequences if step.child is not None else ()
-        return tuple(dict.fromkeys(found))
-
-    @property
-    def outcome(self) -> str:
-        """How it would end, in a word or two."""
-        sure = {status for status, reach, _ in self.ends if reach is Reach.SURE}
-        maybe = {status for status, reach, _ in self.ends if reach is Reach.MAYBE}
-        if sure == {"Failed"} and not maybe:
-            return "Failed"
-        return "Success, if every step succeeds" if "Failed" not in sure | maybe else "Success or Failed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import IntEnum
 from typing import Any, Final
 
 import structlog
@@ -12,12 +11,14 @@ from pydantic import ValidationError
 from engine.action import Action, ActionContext, Failed, FailureType, Outcome, Succeeded, Waiting
 from engine.actions.api_inputs import api_params
 from engine.aws_shapes import unfit
+from engine.consequence import instances_of
 from engine.consequence_facts import instance_facts
-from engine.consequences import Consequence, consequences_of, instances_of
+from engine.consequences import consequences_of
 from engine.document import MISSING, Document, Missing, Step
 from engine.expressions import CoercionError, coerce, compact
 from engine.performing import refused_by_aws
 from engine.preview_aws import LookingAws, WouldChange
+from engine.preview_result import Failing, Planned
 from engine.preview_state import Known
 from engine.run import explain
 from engine.scripts.iam import actions_of
@@ -41,29 +42,6 @@ log = structlog.get_logger()
 MOST_SAID: Final = 5
 NOT_SEEN: Final = frozenset({FailureType.PERMISSION, FailureType.THROTTLING, FailureType.INTERNAL})
 """Failures that say something about whoever looks, not about the run."""
-
-
-class Failing(IntEnum):
-    """Whether a step fails."""
-
-    NO = 0
-    MAYBE = 1
-    SURELY = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A call that the run would make, and what it takes away."""
-
-    service: str
-    operation: str
-    params: Mapping[str, Any]
-    consequences: tuple[Consequence, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """`service:Operation`."""
-        return f"{self.service}:{self.operation}"
 
 
 @dataclass(frozen=True, slots=True)

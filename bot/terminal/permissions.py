@@ -8,7 +8,8 @@ import click
 
 from bot.terminal.answers import print_json, refuse, sentences
 from bot.terminal.runbooks import read_document, read_parameters
-from engine.permissions import Permissions, permissions_of, some_parameters, trust_policy
+from engine.permissions import Permissions, permissions_of, some_parameters
+from engine.role_policy import trust_policy
 from infra.aws_models import partition_of
 from infra.iam_resources import ANY, Where
 

@@ -12,12 +12,12 @@ from rich.markup import escape
 from bot.terminal.answers import plain, print_json, sentences
 from bot.terminal.runbooks import read_document, read_parameters
 from engine.actions import BY_NAME
-from engine.consequences import told
+from engine.consequence import told
 from engine.document import Document, RunbookRefused
 from engine.graph import detail_of
-from engine.preview import Preview, PreviewStep, Reach, Surroundings, preview
+from engine.preview import Surroundings, preview
 from engine.preview_aws import LookingAws, WouldChange
-from engine.preview_steps import Failing, Planned
+from engine.preview_result import Failing, Planned, Preview, PreviewStep, Reach
 from engine.publishing import NoRunbook, fetch
 from engine.validation import parse
 from infra.aws import Aws

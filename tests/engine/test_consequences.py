@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
+from engine.consequence import Consequence, InstanceFacts, TargetGroup, instances_of, told
 from engine.consequence_facts import instance_facts
-from engine.consequences import Consequence, InstanceFacts, TargetGroup, consequences_of, instances_of, told
+from engine.consequences import consequences_of
 from infra.aws import Aws
 from infra.aws_errors import AwsRefused
 

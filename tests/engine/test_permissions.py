@@ -6,7 +6,8 @@ import pytest
 from engine.actions import BY_NAME
 from engine.document import Document, RunbookRefused, Step
 from engine.parameters import ParametersInvalid
-from engine.permissions import permissions_of, some_parameters, trust_policy
+from engine.permissions import permissions_of, some_parameters
+from engine.role_policy import trust_policy
 from engine.step_calls import calls_of
 from engine.validation import parse
 from infra.aws_models import operation_model
@@ -177,6 +178,13 @@ def test_children_and_unknown_calls_are_named() -> None:
     assert notes["s0"].startswith("it starts the runbook AWS-StopEC2Instance")
     assert notes["s1"].startswith("which call it makes only the run will tell")
     assert {"iam:PassRole", "ssm:StartAutomationExecution"} <= set(found.because)
+
+
+def test_an_action_that_nobody_knows_is_named() -> None:
+    """A policy without it would look complete."""
+    found = permissions_of(document({"action": "aws:shareSQLMedia", "inputs": {}}))
+
+    assert [note.sentence for note in found.notes] == ["what aws:shareSQLMedia needs is not known"]
 
 
 def test_a_copy_reads_its_source() -> None:

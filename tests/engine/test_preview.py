@@ -11,9 +11,9 @@ from moto import mock_aws
 from engine.actions import BY_NAME
 from engine.document import Document, RunbookRefused
 from engine.parameters import ParametersInvalid
-from engine.preview import Preview, PreviewStep, Reach, Surroundings, preview
+from engine.preview import Surroundings, preview
 from engine.preview_aws import LookingAws, WouldChange
-from engine.preview_steps import Failing
+from engine.preview_result import Failing, Preview, PreviewStep, Reach
 from engine.validation import parse
 from infra.aws import Aws
 from infra.aws_errors import AwsRefused
