@@ -36,6 +36,7 @@ class InstanceFacts:
     state: str = ""
     name: str = ""
     instance_type: str = ""
+    vpc: str = ""
     public_address: str = ""
     has_elastic_ip: bool | None = None
     root_is_instance_store: bool = False

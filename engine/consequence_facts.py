@@ -1,6 +1,6 @@
 """Looks at what a call is about, with questions only, so that its consequences can be told."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
@@ -53,6 +53,7 @@ def _basic(found: Mapping[str, Any]) -> InstanceFacts:
         state=str(found.get("State", {}).get("Name", "")),
         name=tags.get("Name", ""),
         instance_type=str(found.get("InstanceType", "")),
+        vpc=str(found.get("VpcId") or ""),
         public_address=str(found.get("PublicIpAddress") or ""),
         has_elastic_ip=any(each.get("IpOwnerId") not in (None, "amazon") for each in association) or None,
         root_is_instance_store=found.get("RootDeviceType") == "instance-store",
@@ -117,11 +118,10 @@ def _health(aws: Looking, facts: Known) -> dict[str, InstanceFacts]:
 
 
 def _targets(aws: Looking, facts: Known) -> dict[str, InstanceFacts]:
-    groups = aws.call("elbv2", "DescribeTargetGroups", {"PageSize": MOST_TARGET_GROUPS}).get("TargetGroups", ())
+    """AWS has no way from a target to its groups: those of the same network are asked one by one."""
+    groups, is_cut = _target_groups(aws, {each.vpc for each in facts.values()})
     found: dict[str, list[TargetGroup]] = {name: [] for name in facts}
     for group in groups:
-        if group.get("TargetType", "instance") != "instance" or not group.get("LoadBalancerArns", True):
-            continue
         health = aws.call("elbv2", "DescribeTargetHealth", {"TargetGroupArn": group["TargetGroupArn"]})
         targets = [
             (str(each["Target"]["Id"]), each.get("TargetHealth", {}).get("State") == "healthy")
@@ -131,7 +131,28 @@ def _targets(aws: Looking, facts: Known) -> dict[str, InstanceFacts]:
         for name in {each for each, _ in targets} & found.keys():
             is_healthy = (name, True) in targets
             found[name].append(TargetGroup(str(group["TargetGroupName"]), healthy, is_healthy))
-    return {name: replace(each, target_groups=tuple(found[name])) for name, each in facts.items()}
+    gap = (f"target groups beyond the first {MOST_TARGET_GROUPS}",) if is_cut else ()
+    return {
+        name: replace(each, target_groups=tuple(found[name]), not_looked_at=(*each.not_looked_at, *gap))
+        for name, each in facts.items()
+    }
+
+
+def _target_groups(aws: Looking, networks: Collection[str]) -> tuple[list[Mapping[str, Any]], bool]:
+    """The groups that may hold one of the instances, and whether there are more than are looked at."""
+    found: list[Mapping[str, Any]] = []
+    marker: dict[str, str] = {}
+    while len(found) <= MOST_TARGET_GROUPS:
+        answer = aws.call("elbv2", "DescribeTargetGroups", {"PageSize": 400, **marker})
+        found += [
+            each
+            for each in answer.get("TargetGroups", ())
+            if each.get("TargetType", "instance") == "instance" and each.get("VpcId", "") in networks
+        ]
+        if not answer.get("NextMarker"):
+            break
+        marker = {"Marker": str(answer["NextMarker"])}
+    return found[:MOST_TARGET_GROUPS], len(found) > MOST_TARGET_GROUPS
 
 
 _LOOKS: Final[tuple[tuple[Callable[[Looking, Known], dict[str, InstanceFacts]], str], ...]] = (

@@ -22,7 +22,7 @@ DASH: Final = (5.0, 4.0)
 
 
 class PictureMissing(Exception):
-    """PNG needs the package Pillow: pip install "playbook-bot[pictures]", or take --format svg."""
+    """PNG needs the package Pillow: pip install pillow, or take --format svg."""
 
     def __str__(self) -> str:
         """The sentence for a person."""

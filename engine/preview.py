@@ -24,6 +24,8 @@ from infra.canonical import Json
 
 DEEPEST: Final = 5
 """Levels of nested automations (SSM quota)."""
+MOST_CHILDREN: Final = 30
+"""Runbooks that are previewed within one preview: each may start several, and these again."""
 MOST_ITERATIONS: Final = 5
 """Iterations of a loop that are shown one by one."""
 Documents = Callable[[str, str], Document | None]
@@ -40,8 +42,21 @@ class Surroundings:
     documents: Documents = lambda _name, _version: None
 
 
-def preview(document: Document, supplied: Mapping[str, Json], around: Surroundings, *, depth: int = 1) -> Preview:
+@dataclass
+class _Allowance:
+    """How many children may still be previewed."""
+
+    children: int = MOST_CHILDREN
+
+
+def preview(document: Document, supplied: Mapping[str, Json], around: Surroundings) -> Preview:
     """Walk a document as it would run. Raises ParametersInvalid."""
+    return _preview(document, supplied, around, depth=1, allowance=_Allowance())
+
+
+def _preview(
+    document: Document, supplied: Mapping[str, Json], around: Surroundings, *, depth: int, allowance: _Allowance
+) -> Preview:
     system = {
         "global:DATE": f"{around.now:%Y-%m-%d}",
         "global:DATE_TIME": f"{around.now:%Y-%m-%d_%H.%M.%S}",
@@ -54,7 +69,7 @@ def preview(document: Document, supplied: Mapping[str, Json], around: Surroundin
     variables = initial_variables(document, parameters, system=told)
     names = frozenset(step.name for step in document.all_steps())
     known = Known(parameters, system, names, variables=variables)
-    walk = _Walk(document, around, depth)
+    walk = _Walk(document, around, depth, allowance)
     ends, _ = walk.along(document.steps, _Arrival(known, Reach.SURE))
     walk.ends += [("Success", end.reach, end.source) for end in ends]
     reached = {step.name for step in walk.steps}
@@ -83,8 +98,8 @@ def _merged(arrivals: Sequence[_Arrival]) -> _Arrival:
 class _Walk:
     """One document; `steps` and `ends` fill as it goes."""
 
-    def __init__(self, document: Document, around: Surroundings, depth: int) -> None:
-        self._document, self._around, self._depth = document, around, depth
+    def __init__(self, document: Document, around: Surroundings, depth: int, allowance: _Allowance) -> None:
+        self._document, self._around, self._depth, self._allowance = document, around, depth, allowance
         self._looking = StepPreview(document, around.actions, around.aws, around.now)
         self._order = _ordered(document)
         self._inside: tuple[str, int] = ("", 0)
@@ -155,14 +170,15 @@ class _Walk:
         )  # fmt: skip
 
     def _child(self, effect: Effect) -> Preview | None:
-        if effect.child is None or self._depth >= DEEPEST:
+        if effect.child is None or self._depth >= DEEPEST or self._allowance.children <= 0:
             return None
+        self._allowance.children -= 1
         name, version, parameters = effect.child
         document = self._around.documents(name, version)
         if document is None:
             return None
         try:
-            return preview(document, parameters, self._around, depth=self._depth + 1)
+            return _preview(document, parameters, self._around, depth=self._depth + 1, allowance=self._allowance)
         except ParametersInvalid:
             return None
 

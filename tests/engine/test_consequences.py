@@ -171,6 +171,45 @@ def test_facts_are_gathered_by_questions(fleet: Any) -> None:
     }  # fmt: skip
 
 
+def test_the_last_healthy_target_is_found(fleet: Any) -> None:
+    """The instance's target groups are found by asking those of its network."""
+    made = fleet.run_instances(ImageId="ami-12c6146b", MinCount=1, MaxCount=1)["Instances"][0]
+    balancing = boto3.client("elbv2", region_name="eu-west-1")
+    networks = (made["VpcId"], fleet.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"])
+    for name, vpc in zip(("front", "elsewhere"), networks, strict=True):
+        balancing.create_target_group(Name=name, Protocol="HTTP", Port=80, VpcId=vpc)
+    arn = balancing.describe_target_groups(Names=["front"])["TargetGroups"][0]["TargetGroupArn"]
+    balancing.register_targets(TargetGroupArn=arn, Targets=[{"Id": made["InstanceId"]}])
+    session = Aws(region="eu-west-1").session()
+    facts = instance_facts(session, [made["InstanceId"]])[made["InstanceId"]]
+
+    assert [group.name for group in facts.target_groups] == ["front"]
+    asked = [call.resource for call in session.drain() if call.operation == "DescribeTargetHealth"]
+    assert asked == [arn]
+
+
+class ManyGroups:
+    """An AWS with more target groups than anybody would ask."""
+
+    def call(self, service: str, operation: str, params: Any) -> dict[str, Any]:
+        """A page of groups, or nothing."""
+        if operation == "DescribeInstances":
+            return {"Reservations": [{"Instances": [{"InstanceId": ID, "VpcId": "vpc-1"}]}]}
+        if operation == "DescribeTargetGroups":
+            page = int(params.get("Marker", 0))
+            groups = [
+                {"TargetGroupArn": f"arn:{page}:{number}", "TargetGroupName": f"g{page}-{number}", "VpcId": "vpc-1"}
+                for number in range(60)
+            ]
+            return {"TargetGroups": groups, "NextMarker": str(page + 1)}
+        return {}
+
+
+def test_what_was_cut_off_is_said() -> None:
+    """A hundred groups are asked; that there are more is a gap, not silence."""
+    assert "target groups beyond the first 100" in instance_facts(ManyGroups(), [ID])[ID].not_looked_at
+
+
 class Denied:
     """An AWS that only lets instances be described."""
 

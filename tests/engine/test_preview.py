@@ -358,6 +358,20 @@ def test_child_runbooks_are_previewed_too() -> None:
     assert depth == 5
 
 
+def test_runbooks_that_start_many_others_are_previewed_up_to_a_limit() -> None:
+    """Ten children with ten children each and so on would never end."""
+    many = book(*({"action": "aws:executeAutomation", "inputs": {"DocumentName": "Me"}} for _ in range(10)))
+    asked: list[str] = []
+
+    def documents(name: str, _: str) -> Document:
+        asked.append(name)
+        return many
+
+    preview(many, {}, Surroundings(LookingAws(RecordingAws()), BY_NAME, NOW, documents))
+
+    assert len(asked) == 30
+
+
 def test_a_call_that_aws_would_refuse_is_told() -> None:
     """By its own model, before anything runs."""
     found = previewed(book(api("StopInstances", InstanceIds=[ID], Fast=True)))
