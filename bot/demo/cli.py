@@ -1,6 +1,7 @@
 """`playbook-bot demo`: a world to try the bot in, on one machine, with nothing real at stake."""
 
 import json
+import os
 import shlex
 import shutil
 import signal
@@ -17,6 +18,7 @@ import click
 from bot.demo import fleet, running
 from bot.demo.aws import client
 from bot.demo.children import ChildFailed
+from bot.demo.environment import is_run_by_make
 from bot.demo.fleet import UnknownAlarm
 from bot.demo.play import play as play_story
 from bot.demo.running import NoDemoRuns
@@ -125,7 +127,11 @@ def _attend(world: World, *, as_json: bool, alarm_after: float) -> None:
     never = threading.Event()
     red_at = time.monotonic() + alarm_after if alarm_after > 0 else float("inf")
     ended: list[float] = []
+    parent = os.getppid()
     while not never.wait(WATCH_SECONDS):
+        if is_run_by_make() and os.getppid() != parent:
+            click.echo("make has ended, and the demo with it.", err=True)
+            return
         world.check()
         if time.monotonic() >= red_at:
             red_at = float("inf")

@@ -28,6 +28,11 @@ def inherited(extra: Mapping[str, str]) -> dict[str, str]:
     return {**kept, **extra}
 
 
+def is_run_by_make() -> bool:
+    """Whether make started this process, and waits for it."""
+    return bool(os.environ.get("MAKELEVEL"))
+
+
 def _candidates() -> list[Path]:
     given = [os.environ.get("XDG_CACHE_HOME", "")]
     homes = [os.environ.get("HOME", ""), _home_of_the_account()]

@@ -183,6 +183,27 @@ def test_two_demos_run_at_once_and_a_killed_one_takes_its_children_along(needs_s
     assert len({one["url"] for one in (first, second, third)}) == 3
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists() or not shutil.which("make"), reason="needs Linux and make")
+def test_kill_9_of_make_ends_the_demo(needs_slack: None, tmp_path: Path) -> None:
+    """A demo that make started does not outlive it."""
+    makefile = tmp_path / "Makefile"
+    makefile.write_text(f"demo:\n\t@cd {CODE} && exec {' '.join(DEMO)} --json --alarm-after 0\n")
+    with subprocess.Popen(
+        ["make", "-f", makefile, "demo"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as make:
+        assert make.stdout is not None
+        json.loads(make.stdout.readline())
+        (demo,) = _children_of(make.pid)
+        family = [demo, *_children_of(demo)]
+        make.kill()
+    deadline = time.monotonic() + START_SECONDS
+    while any(_is_running(one) for one in family) and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+    assert len(family) == 4
+    assert [one for one in family if _is_running(one)] == []
+
+
 def _cache_with_the_program(folder: Path) -> Path:
     """A cache of the test's own, so that it sees no demo of the user's; what was fetched once is not fetched again."""
     fetched = program(cache_folder())
