@@ -10,6 +10,7 @@ from audit.events import Actor
 from engine.execution import Execution, LoopFrame, Status, StepExecution
 
 _STEP_FIELDS = tuple(field.name for field in fields(StepExecution))
+_STEP_TIMES = tuple(name for name in _STEP_FIELDS if name.endswith("_at"))
 _FIELDS = tuple(field.name for field in fields(Execution) if field.name not in ("steps", "loop", "version"))
 _TIMES = frozenset(
     field.name for kind in (StepExecution, Execution) for field in fields(kind) if field.name.endswith("_at")
@@ -19,10 +20,18 @@ _TIMES = frozenset(
 def encode(execution: Execution) -> str:
     """The execution as JSON text."""
     plain = {name: _plain(getattr(execution, name)) for name in _FIELDS}
-    plain["steps"] = [{name: _plain(getattr(step, name)) for name in _STEP_FIELDS} for step in execution.steps]
+    plain["steps"] = [_plain_step(step) for step in execution.steps]
     loop = execution.loop
     plain["loop"] = None if loop is None else {field.name: getattr(loop, field.name) for field in fields(LoopFrame)}
     return json.dumps(plain, separators=(",", ":"), default=dict)
+
+
+def _plain_step(step: StepExecution) -> dict[str, Any]:
+    found = {name: getattr(step, name) for name in _STEP_FIELDS}
+    for name in _STEP_TIMES:
+        if found[name] is not None:
+            found[name] = found[name].isoformat()
+    return found
 
 
 def _plain(value: Any) -> Any:
@@ -43,7 +52,12 @@ def decode(text: str, *, version: int) -> Execution:
 
 
 def _step(plain: Mapping[str, Any]) -> StepExecution:
-    known = {name: _value(name, plain[name]) for name in _STEP_FIELDS if name in plain}
+    """One step; there may be many, and all are read at every move, so that only what needs it is looked at."""
+    known = {name: plain[name] for name in _STEP_FIELDS if name in plain}
+    for name in _STEP_TIMES:
+        if known.get(name) is not None:
+            known[name] = datetime.fromisoformat(known[name])
+    known["status"] = Status(known["status"])
     known["signals"] = tuple(known.get("signals", ()))
     return StepExecution(**known)
 

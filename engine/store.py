@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     Column,
     ColumnElement,
     Connection,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    bindparam,
     func,
     insert,
     or_,
@@ -58,6 +60,21 @@ document_table = Table(
     Column("version", String(64), nullable=False),
     Column("text", Text, nullable=False),
 )
+
+
+_ROW: BindParameter[str] = bindparam("row")
+_SAVE = (
+    update(execution_table)
+    .where(execution_table.c.id == _ROW, execution_table.c.version == bindparam("known_version"))
+    .values(
+        version=bindparam("next_version"), claimed_by=bindparam("worker"), claimed_until=bindparam("until"),
+        status=bindparam("status"), ended_at=bindparam("ended_at"), due_at=bindparam("due_at"),
+        state=bindparam("state"),
+    )
+)  # fmt: skip
+_GET = select(execution_table).where(execution_table.c.id == _ROW)
+_LOCK = _GET.with_for_update()
+"""Statements of every move, built once."""
 
 
 class Superseded(Exception):
@@ -139,9 +156,11 @@ class ExecutionStore:
         """
         state = change.state
         worker, until = lease or (None, None)
-        fence = and_(execution_table.c.id == state.id, execution_table.c.version == state.version)
-        values = {"version": state.version + 1, "claimed_by": worker, "claimed_until": until, **self._values(state)}
-        if tx.execute(update(execution_table).where(fence).values(**values)).rowcount != 1:
+        values = {
+            "row": state.id, "known_version": state.version, "next_version": state.version + 1,
+            "worker": worker, "until": until, **self._values(state),
+        }  # fmt: skip
+        if tx.execute(_SAVE, values).rowcount != 1:
             raise Superseded(state.id)
         self._audit.append(tx, change.events, now)
         return replace(state, version=state.version + 1)
@@ -169,16 +188,14 @@ class ExecutionStore:
 
     def lock(self, tx: Transaction, execution_id: str) -> Claimed | None:
         """The execution with its lease; on PostgreSQL the row is locked until the commit."""
-        query = select(execution_table).where(execution_table.c.id == execution_id)
-        row = tx.execute(query if tx.is_sqlite else query.with_for_update()).mappings().first()
+        row = tx.execute(_GET if tx.is_sqlite else _LOCK, {"row": execution_id}).mappings().first()
         if row is None:
             return None
         return Claimed(decode(row["state"], version=row["version"]), row["claimed_by"], row["claimed_until"])
 
     def get(self, connection: Connection | Transaction, execution_id: str) -> Execution | None:
         """The execution as it is now."""
-        query = select(execution_table).where(execution_table.c.id == execution_id)
-        row = connection.execute(query).mappings().first()
+        row = connection.execute(_GET, {"row": execution_id}).mappings().first()
         return decode(row["state"], version=row["version"]) if row else None
 
     def by_request_key(self, connection: Connection | Transaction, key: str) -> str | None:
