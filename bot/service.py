@@ -11,19 +11,27 @@ from pathlib import Path
 from typing import Any
 
 from approvals.store import ApprovalStore
+from audit.events import Actor
 from audit.store import AuditStore
 from bot.metrics import Metrics
 from engine.actions import BY_NAME
 from engine.embedded import EmbeddedEngine, Surroundings
+from engine.engines import EngineName, Engines
 from engine.execution import Execution
 from engine.performing import Performer, RecordingAws
+from engine.protocol import Engine
 from engine.scripts.runner import ScriptRunner
 from engine.scripts.script import ScriptPolicy
 from engine.shelf import DocumentShelf
+from engine.ssm import SsmEngine, SsmSurroundings
+from engine.ssm_adoption import AdoptionRule
+from engine.ssm_commands import Telling
+from engine.ssm_runner import SsmRunner
+from engine.ssm_store import Look, SsmStore
 from engine.store import ExecutionStore
 from infra.aws import Aws
 from infra.clock import Clock, utc_now
-from infra.db import Database
+from infra.db import Database, Transaction
 from infra.settings import Settings, load
 from migrations import runner
 from playbooks.automation import Automation, AutomationParts
@@ -121,6 +129,54 @@ class Service:
         role = state.assume_role or self.settings.assume_role
         return self.aws.session(role, session_name=session_name(state), region=state.region, account=state.account)
 
+    @cached_property
+    def ssm_store(self) -> SsmStore:
+        """What AWS runs for us, and what it is still to be told."""
+        return SsmStore()
+
+    @cached_property
+    def engines(self) -> Engines:
+        """Every engine behind one set of verbs."""
+        here = SsmSurroundings(self.executions, self.shelf, self.ssm_store, BY_NAME, self.clock)
+        ways: dict[EngineName, Engine] = {"embedded": self.engine, "ssm": SsmEngine(here)}
+        return Engines(ways, self.executions, default=self.settings.engine)
+
+    @cached_property
+    def ssm_runner(self) -> SsmRunner:
+        """Tells AWS and mirrors its answers; it works only while its loop runs."""
+        here = Telling(
+            self.db, self.executions, self.shelf, self.ssm_store, self._ssm_for, self.clock, signer=self._signs_as
+        )
+        return SsmRunner(here, adopt=self._adoption_rules())
+
+    def _ssm_for(self, look: Look, role: str) -> RecordingAws:
+        return self.aws.session(role, region=look.region, account=look.account)
+
+    def _signs_as(self, actor: Actor) -> str:
+        roles = {f"person:{entry.id}": entry.signs_as for entry in self.settings.people}
+        return roles.get(actor.id, "")
+
+    def _adoption_rules(self) -> list[AdoptionRule]:
+        found = []
+        for entry in self.settings.ssm_adopt:
+            playbook = self.catalog.get(entry.playbook) if entry.playbook else None
+            channel = entry.channel or (playbook.channel if playbook else "") or self.settings.channel
+            context = {"playbook": entry.playbook, "title": playbook.title if playbook else "", "channel": channel}
+            regions = entry.regions or (self.aws.region,)
+            found += [AdoptionRule(entry.document, region, {**context, "alarm_key": ""}) for region in regions]
+        return found
+
+    @property
+    def uses_ssm(self) -> bool:
+        """Whether anything is run, or followed, on AWS."""
+        is_named = any(playbook.engine == "ssm" for playbook in self.catalog.all)
+        return self.settings.engine == "ssm" or bool(self.settings.ssm_adopt) or is_named
+
+    def _hear_from_aws(self, tx: Transaction, aws_execution_id: str) -> None:
+        is_known = self.ssm_store.wake_by_aws_id(tx, aws_execution_id, self.clock())
+        if not is_known and self.uses_ssm:
+            tx.on_commit(self.ssm_runner.hear)
+
     # -- floor 4
 
     @cached_property
@@ -151,7 +207,7 @@ class Service:
             self.executions,
             self.approvals,
             self.alarms,
-            self.engine,
+            self.engines,
             self.catalog,
             self.directory,
             self.clock,
@@ -159,6 +215,7 @@ class Service:
             channel=self.settings.channel,
             regions=self.settings.regions,
             admins=self.settings.admins,
+            hear=self._hear_from_aws,
             count_alarm=lambda verdict: self.metrics.alarms.labels(verdict).inc(),
         )
         return Operations(parts)
@@ -201,7 +258,7 @@ class Service:
             self.approvals,
             TagStore(),
             self.shelf,
-            self.engine,
+            self.engines,
             self.documents,
             self.directory,
             self.reactions.question,
@@ -239,11 +296,12 @@ class Service:
         return Reactions(
             executions=self.executions,
             approvals=self.approvals,
-            engine=self.engine,
+            engine=self.engines,
             catalog=self.catalog,
             clock=self.clock,
             new_id=lambda: uuid.uuid4().hex[:12],
             watch=self.expiry.watch,
+            speaks_as=self.settings.ssm_principals,
         )
 
     @cached_property

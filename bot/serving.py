@@ -118,6 +118,7 @@ def build(service: Service) -> Serving:
         Part("dispatcher", dispatcher.start, dispatcher.stop),
         threaded("reactions", relay.run, serving.stopping),
         threaded("expiry", service.expiry.run, serving.stopping, wake=service.expiry.wake),
+        *_ssm_parts(service, serving.stopping),
         *slack_parts,
         *intake_parts,
         web,
@@ -172,6 +173,13 @@ def web_part(service: Service, serving: Serving, doors: Doors) -> Part:
     except OSError as error:
         raise SettingsInvalid((f"PLAYBOOK_BOT_HTTP_PORT: cannot listen on {host}:{port}: {error.strerror}",)) from error
     return Part("web", server.start, server.stop)
+
+
+def _ssm_parts(service: Service, stopping: threading.Event) -> list[Part]:
+    """Following AWS, where it runs anything for us."""
+    if not service.uses_ssm:
+        return []
+    return [threaded("ssm", service.ssm_runner.run, stopping, wake=service.ssm_runner.wake)]
 
 
 def event_parts(service: Service, stopping: threading.Event) -> list[Part]:

@@ -14,6 +14,7 @@ import structlog
 
 from audit.events import Event
 from engine.execution import FINAL, Change, Execution, Status
+from engine.ssm_adoption import Adoption, AdoptionRule
 from engine.ssm_commands import EXPIRED, Teller, Telling, save
 from engine.ssm_mirror import lost, mirrored, status_of
 from engine.ssm_store import Look
@@ -57,8 +58,10 @@ class _Seen:
 class SsmRunner:
     """The loop. Several processes may run one: a row is looked at by whoever has claimed it."""
 
-    def __init__(self, here: Telling, *, rate: Rate | None = None) -> None:
+    def __init__(self, here: Telling, *, rate: Rate | None = None, adopt: Sequence[AdoptionRule] = ()) -> None:
         self._here, self._teller = here, Teller(here)
+        self._adoption = Adoption(here, adopt)
+        self._has_heard = False
         self._rate = rate or Rate(READS_PER_SECOND, READS_PER_SECOND)
         self._stopping = threading.Event()
         self._news = threading.Event()
@@ -86,6 +89,8 @@ class SsmRunner:
     def pump(self) -> float:
         """Look at everything that is due; returns the seconds until something is due next."""
         here, began = self._here, self._here.clock()
+        heard, self._has_heard = self._has_heard, False
+        limit = min(self._adoption.pump(at_once=heard).total_seconds(), IDLE_SECONDS)
         with here.db.transaction() as tx:
             looks = here.ssm.claim(tx, began, until=began + CLAIM, limit=AT_ONCE)
         told = [self._told(look) for look in looks]
@@ -96,8 +101,13 @@ class SsmRunner:
         with here.db.reading() as connection:
             following = here.ssm.next_moment(connection)
         if following is None:
-            return IDLE_SECONDS
-        return min(max((following - here.clock()).total_seconds(), 0.01), IDLE_SECONDS)
+            return limit
+        return min(max((following - here.clock()).total_seconds(), 0.01), limit)
+
+    def hear(self) -> None:
+        """AWS says that something has happened to an execution that is not followed here."""
+        self._has_heard = True
+        self._news.set()
 
     def _told(self, look: Look) -> _Seen:
         try:

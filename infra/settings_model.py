@@ -26,6 +26,7 @@ EXPECTED = {
     "slack_app_id": "the app's id (A…)",
     "slack": "a Slack user's id (U… or W…), never a name",
     "assume_role": "the ARN of an IAM role",
+    "signs_as": "the ARN of an IAM role",
     "api_account": "the twelve digits of an AWS account",
 }
 """What to say instead of a pattern."""
@@ -46,8 +47,25 @@ class PersonEntry(BaseModel):
     """ARNs, or names of IAM users."""
     terminal: str = ""
     """Login on the machine where `playbook-bot approve` and the like are run."""
+    signs_as: str = Field(default="", pattern=r"^(arn:aws[a-z-]*:iam::\d{12}:role/.+)?$")
+    """Role in which this person's approvals are signed at AWS, where a step there wants several identities."""
     email: str = ""
     """Kept for whoever reads the file; nothing is sent there."""
+
+
+class AdoptEntry(BaseModel):
+    """Which executions of others to follow: `document` is a glob of names, `playbook` says who approves."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    document: str = Field(min_length=1)
+    """A glob of document names, such as Team-*."""
+    playbook: str = ""
+    """The playbook whose approvers and channel count; empty = the step's own Approvers alone."""
+    channel: str = ""
+    """Where the card goes; empty = the playbook's channel, else the default one."""
+    regions: tuple[str, ...] = ()
+    """Where to look; empty = the bot's own Region."""
 
 
 class Settings(BaseModel):
@@ -109,6 +127,13 @@ class Settings(BaseModel):
     """An AWS of one's own (moto, LocalStack); without it AWS_ENDPOINT_URL, else AWS itself."""
     assume_role: str = Field(default="", pattern=r"^(arn:aws[a-z-]*:iam::\d{12}:role/.+)?$")
     """Role in which runbooks without an assumeRole of their own call AWS."""
+
+    engine: Literal["embedded", "ssm"] = "embedded"
+    """Who runs runbooks unless the playbook says so itself: this program, or AWS Systems Manager."""
+    ssm_principals: tuple[str, ...] = ()
+    """ARNs by which `Approvers` of runbooks on AWS name the bot: for those the playbook's approvers decide."""
+    ssm_adopt: tuple[AdoptEntry, ...] = ()
+    """Executions started elsewhere on AWS that are followed here, so that their approvals reach people."""
 
     api_keys: tuple[SecretStr, ...] = ()
     """Access keys for SSM's API, `AKID:SECRET:actor` each; whoever signs with one is that actor."""

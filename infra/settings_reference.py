@@ -10,7 +10,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from infra.settings import CONFIG, DEFAULT_FILE, PREFIX
-from infra.settings_model import PersonEntry, Settings
+from infra.settings_model import Settings
 
 SECTIONS: Final[Mapping[str, str]] = {
     "database_url": "Database and audit",
@@ -26,7 +26,7 @@ SECTIONS: Final[Mapping[str, str]] = {
 """The first setting of each section."""
 WORDS: Final[Mapping[Any, str]] = {
     str: "text", bool: "true or false", int: "whole number", float: "number", Path: "folder",
-    SecretStr: "secret", PersonEntry: "person",
+    SecretStr: "secret",
 }  # fmt: skip
 HEAD: Final = ("| setting | what it is | type | default |", "|---|---|---|---|")
 INTRODUCTION: Final = f"""\
@@ -57,7 +57,11 @@ This page is made from the program's own model: `python -m infra.settings_refere
 
 def markdown() -> str:
     """The whole page."""
-    lines = [INTRODUCTION.rstrip(), *_sections(), "", "## A person of `people`", "", *_table(PersonEntry)]
+    lines = [INTRODUCTION.rstrip(), *_sections()]
+    for name, field in Settings.model_fields.items():
+        for entry in _entries(field.annotation):
+            text = " ".join((entry.__doc__ or "").split())
+            lines += ["", f"## An entry of `{name}`", "", text, "", *_table(entry)]
     return "\n".join(lines) + "\n"
 
 
@@ -72,6 +76,14 @@ def _table(model: type[BaseModel]) -> Iterator[str]:
     yield from HEAD
     for name, field in model.model_fields.items():
         yield _row(name, field, variable=False)
+
+
+def _entries(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models inside a type."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for each in get_args(annotation):
+        yield from _entries(each)
 
 
 def _row(name: str, field: FieldInfo, *, variable: bool) -> str:
@@ -94,6 +106,8 @@ def _type(annotation: Any) -> str:
         return f"table: {_type(arguments[0])} to {_type(arguments[1])}"
     if origin in (Union, types.UnionType):
         return _type(next(each for each in arguments if each is not type(None)))
+    if next(_entries(annotation), None) is not None:
+        return "entries, see below"
     return WORDS.get(annotation) or str(getattr(annotation, "__name__", annotation))
 
 

@@ -118,6 +118,8 @@ class _Loading:
             may_approve_own=file.may_approve_own,
             channel=file.channel,
             may_run=file.may_run,
+            engine=file.engine or "",
+            aws_document=file.aws_document,
             source=str(home),
         )
         self.problems += contradictions(playbook, source, file.model_fields_set)

@@ -108,6 +108,8 @@ class ExecutionFacts:
     channel: str = ""
     outputs: Mapping[str, Json] = field(default_factory=dict)
     parent_id: str = ""
+    notice: str = ""
+    """What keeps it from being followed now: AWS does not answer, or refuses."""
     recovered: bool = False
     """Whether the bot was restarted while it ran and a step had to be looked at."""
     version: int = 0

@@ -83,6 +83,10 @@ class Shelf(Protocol):
         """The name that was probably meant, or ""."""
 
 
+def _hear_nothing(_tx: Transaction, _aws_execution_id: str) -> None:
+    """Used where AWS runs nothing for us."""
+
+
 def _count_nothing(_verdict: str) -> None:
     """Used where nobody reads figures."""
 
@@ -107,6 +111,8 @@ class Parts:
     admins: tuple[str, ...] = ()
     count_alarm: Callable[[str], object] = _count_nothing
     """Called with the verdict on each alarm message, once it is saved."""
+    hear: Callable[[Transaction, str], None] = _hear_nothing
+    """Called with AWS's id of an execution that AWS says has moved."""
 
 
 class Operations:
@@ -176,6 +182,8 @@ class Operations:
             actor,
             alarm.region,
             alarm.account,
+            engine=playbook.engine,
+            aws_document=playbook.aws_document,
             request_key=f"alarm:{record.key}:{playbook.name}"[:128],
             context=self._context(playbook, channel=playbook.channel or self._parts.channel, alarm_key=record.key),
         )
@@ -184,6 +192,11 @@ class Operations:
     @staticmethod
     def _context(playbook: Playbook, *, channel: str, alarm_key: str = "") -> dict[str, Json]:
         return {"playbook": playbook.name, "title": playbook.title, "channel": channel, "alarm_key": alarm_key}
+
+    def hear_from_aws(self, aws_execution_id: str) -> None:
+        """AWS says that an execution it runs has moved: look at it now."""
+        with self._parts.db.transaction() as tx:
+            self._parts.hear(tx, aws_execution_id)
 
     def refuse_request(self, door: str, reason: str, *, sender: str = "") -> None:
         """Audit a request that was not authentic or not for us."""
@@ -236,6 +249,8 @@ class Operations:
             _actor(by),
             region,
             record.alarm.account if record else self._parts.account,
+            engine=playbook.engine,
+            aws_document=playbook.aws_document,
             request_key=order.request_key[:128],
             context=self._context(
                 playbook,

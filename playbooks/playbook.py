@@ -48,6 +48,10 @@ class Playbook:
     """Empty = the default channel of the settings."""
     may_run: tuple[str, ...] = ()
     """Same spellings as `approvers`; "*" = any full member. Empty = nobody (alarms may still start it)."""
+    engine: Literal["", "embedded", "ssm"] = ""
+    """Who runs it; "" = as the settings say."""
+    aws_document: str = ""
+    """With engine ssm: the document there (name, NAME:VERSION or ARN); "" = ours is pushed."""
     source: str = ""
     """Folder it was read from."""
 

@@ -21,6 +21,7 @@ EXPECTED: Final = {
     "accounts": "an account id of 12 digits, in quotes",
     "states": "ALARM, OK or INSUFFICIENT_DATA",
     "start": "auto, suggest or off",
+    "engine": "embedded or ssm",
     "overrides": "library",
     "approval_expires_in": "a duration such as 30m, 12h, 2d or PT30M",
     "minimum_approvals": "a number from 1 to 10",
@@ -91,6 +92,10 @@ class PlaybookFile(BaseModel):
     may_approve_own: bool = False
     channel: str = ""
     may_run: Names = ()
+    engine: Literal["embedded", "ssm"] | None = None
+    """Who runs the runbook; empty = as the settings say."""
+    aws_document: str = ""
+    """With `engine: ssm`: name, NAME:VERSION or ARN of the document on AWS; empty = the runbook here is pushed."""
 
     @field_validator("approval_expires_in")
     @classmethod

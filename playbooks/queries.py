@@ -156,6 +156,7 @@ class Queries:
             channel=str(state.context.get("channel") or ""),
             outputs=state.outputs,
             parent_id=state.parent_id,
+            notice=state.notice,
             recovered=self._from.audit.has(connection, state.id, "step.recovered"),
             version=state.version,
         )

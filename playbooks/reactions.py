@@ -4,7 +4,7 @@ Called by the relay with each event, once or more, in the transaction that moves
 a question exists once per step execution, and a signal that no longer fits is dropped.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 
 import structlog
@@ -22,6 +22,7 @@ from infra.canonical import Json, digest
 from infra.clock import Clock
 from infra.db import Transaction
 from playbooks.operations import Shelf
+from playbooks.playbook import Playbook
 
 log = structlog.get_logger()
 
@@ -45,9 +46,11 @@ class Reactions:
         clock: Clock,
         new_id: Callable[[], str],
         watch: Callable[[str, datetime], None] = _watch_nothing,
+        speaks_as: Collection[str] = (),
     ) -> None:
         self._executions, self._approvals, self._engine = executions, approvals, engine
         self._catalog, self._clock, self._new_id, self._watch = catalog, clock, new_id, watch
+        self._speaks_as = frozenset(speaks_as)
         self._handlers: Mapping[str, Callable[[Transaction, Entry], None]] = {
             "step.waiting": self._ask,
             "approval.asked": self._have_expire,
@@ -92,9 +95,7 @@ class Reactions:
 
     def _request(self, tx: Transaction, state: Execution, step: StepExecution) -> ApprovalRequest:
         playbook = self._catalog.get(str(state.context.get("playbook", "")))
-        lists: list[tuple[str, ...]] = [_names(step.inputs.get("Approvers"))]
-        if playbook is not None and playbook.approvers:
-            lists.append(playbook.approvers)
+        lists = self._lists(state, step, playbook)
         required = int(str(step.inputs.get("MinRequiredApprovals") or 1))
         return ApprovalRequest(
             id=self._new_id(),
@@ -113,6 +114,18 @@ class Reactions:
             title=str(state.context.get("title", "") or state.document_name),
         )
 
+    def _lists(self, state: Execution, step: StepExecution, playbook: Playbook | None) -> list[tuple[str, ...]]:
+        """Who may answer: the step's own list and the playbook's, and a person must be on both.
+
+        On AWS a step lists the identities that may signal. Where the bot is one of them it speaks for the people of
+        the playbook, so that their list alone counts, and an empty one means nobody.
+        """
+        own = _names(step.inputs.get("Approvers"))
+        ours = playbook.approvers if playbook is not None else ()
+        if state.engine == "ssm" and self._speaks_as & set(own):
+            return [ours]
+        return [own, ours] if ours else [own]
+
     def _have_expire(self, tx: Transaction, entry: Entry) -> None:
         expires_at = entry.event.data.get("expires_at")
         if expires_at:
@@ -128,8 +141,7 @@ class Reactions:
         for request in self._approvals.of_execution(tx, entry.event.subject):
             step = steps.get(request.step_execution_id)
             if request.is_open and (step is None or not step.signals):
-                is_late = step is not None and step.status is Status.TIMED_OUT
-                status = RequestStatus.TIMED_OUT if is_late else RequestStatus.CANCELLED
+                status = _ENDED.get(step.status, RequestStatus.CANCELLED) if step else RequestStatus.CANCELLED
                 self._approvals.save(tx, policy.withdraw(request, status), self._clock())
 
     def _withdraw_all(self, tx: Transaction, entry: Entry) -> None:
@@ -177,6 +189,12 @@ def _in_words(limit: timedelta) -> str:
     return f"{minutes} minutes" if minutes != 1 else "a minute"
 
 
+_ENDED: Mapping[Status, RequestStatus] = {
+    Status.TIMED_OUT: RequestStatus.TIMED_OUT,
+    Status.SUCCESS: RequestStatus.APPROVED,
+    Status.FAILED: RequestStatus.REJECTED,
+}
+"""What became of a question whose step has ended without our answer: somebody decided it in AWS's own console."""
 _DECISIVE: Mapping[RequestStatus, Verdict] = {RequestStatus.APPROVED: "Approve", RequestStatus.REJECTED: "Reject"}
 """A rejected question has had approvals, too, of which the step must not hear."""
 _SIGNALS: Mapping[Verdict, SignalType] = {"Approve": SignalType.APPROVE, "Reject": SignalType.REJECT}

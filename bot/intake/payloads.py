@@ -15,7 +15,7 @@ from bot.intake.alarm_message import alarm_of_message
 from bot.intake.fields import PayloadRefused
 from playbooks.alarm import Alarm
 
-__all__ = ["LARGEST_BYTES", "Ignored", "PayloadRefused", "Read", "SubscriptionConfirmation", "read"]
+__all__ = ["LARGEST_BYTES", "AutomationNews", "Ignored", "PayloadRefused", "Read", "SubscriptionConfirmation", "read"]
 
 LARGEST_BYTES: Final = 262_144
 """SNS, SQS and EventBridge all carry at most 256 KB."""
@@ -38,7 +38,19 @@ class SubscriptionConfirmation:
     token: str
 
 
-Read = Alarm | Ignored | SubscriptionConfirmation
+@dataclass(frozen=True, slots=True)
+class AutomationNews:
+    """AWS Systems Manager says that an execution it runs, or a step of it, has changed its status."""
+
+    execution_id: str
+    region: str
+    status: str
+
+
+Read = Alarm | AutomationNews | Ignored | SubscriptionConfirmation
+AUTOMATION_NEWS: Final = frozenset(
+    {"EC2 Automation Execution Status-change Notification", "EC2 Automation Step Status-change Notification"}
+)
 
 
 def read(body: bytes | str | Mapping[str, Any], source: str) -> Read:
@@ -102,6 +114,16 @@ def _enveloped(tree: Mapping[str, Any], source: str, depth: int) -> Read:
 
 def _event(tree: Mapping[str, Any]) -> Read:
     kind = str(tree["detail-type"])
+    if tree.get("source") == "aws.ssm" and kind in AUTOMATION_NEWS:
+        return _news(tree)
     if tree.get("source") != "aws.cloudwatch" or kind not in STATE_CHANGES:
         return Ignored(f'the event is "{fields.shown(kind)}", not an alarm\'s state change')
     return alarm_of_event(tree)
+
+
+def _news(tree: Mapping[str, Any]) -> Read:
+    detail = fields.mapping(tree["detail"], "detail")
+    execution_id = fields.text(detail.get("ExecutionId"))
+    if not execution_id:
+        raise PayloadRefused("the event names no ExecutionId")
+    return AutomationNews(execution_id, fields.text(tree.get("region")), fields.text(detail.get("Status")))

@@ -9,7 +9,7 @@ import structlog
 
 from bot.intake.certificates import Certificates, CertificateUnavailable, NotAuthentic
 from bot.intake.fields import moment, shown
-from bot.intake.payloads import Ignored, PayloadRefused, SubscriptionConfirmation, read
+from bot.intake.payloads import AutomationNews, Ignored, PayloadRefused, SubscriptionConfirmation, read
 from infra.aws_errors import AwsRefused, AwsUnreachable
 from infra.clock import Clock
 from infra.db import DatabaseUnavailable
@@ -89,6 +89,9 @@ class SnsDoor:
             return f"ignored: {found.reason}"
         if self._regions and found.region not in self._regions:
             raise _Refused(403, f"alarms from {found.region} are not accepted here")
+        if isinstance(found, AutomationNews):
+            self._operations.hear_from_aws(found.execution_id)
+            return "heard"
         received = self._operations.receive(found)
         log.info("alarm received", alarm=found.name, state=found.state, verdict=received.verdict)
         return received.verdict

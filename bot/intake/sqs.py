@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import structlog
 
-from bot.intake.payloads import Ignored, PayloadRefused, SubscriptionConfirmation, read
+from bot.intake.payloads import AutomationNews, Ignored, PayloadRefused, SubscriptionConfirmation, read
 from infra.aws_errors import AwsRefused, AwsUnreachable
 from infra.db import DatabaseUnavailable
 from playbooks.operations import Operations
@@ -92,6 +92,9 @@ class SqsIntake:
             return
         if self._regions and found.region not in self._regions:
             self._refuse(f"alarms from {found.region} are not accepted here")
+            return
+        if isinstance(found, AutomationNews):
+            self._operations.hear_from_aws(found.execution_id)
             return
         received = self._operations.receive(found)
         log.info("alarm received", alarm=found.name, state=found.state, verdict=received.verdict)

@@ -37,6 +37,11 @@ LANES: Final[Mapping[str, int]] = {
     "approval.asked": DECISIONS,
     "approval.decided": DECISIONS,
     "approval.concluded": DECISIONS,
+    "execution.accepted": PROGRESS,
+    "execution.unobserved": FAILURES,
+    "execution.observed": PROGRESS,
+    "signal.accepted": PROGRESS,
+    "signal.refused": FAILURES,
     "execution.cancelling": DECISIONS,
     "execution.ended": FAILURES,
 }

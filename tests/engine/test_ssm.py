@@ -15,6 +15,7 @@ from engine.protocol import StartOrder
 from engine.shelf import DocumentShelf
 from engine.signals import Signal, SignalRefused, SignalType
 from engine.ssm import SsmEngine, SsmSurroundings
+from engine.ssm_adoption import AdoptionRule
 from engine.ssm_commands import Telling
 from engine.ssm_runner import SsmRunner
 from engine.ssm_store import SsmStore
@@ -47,11 +48,20 @@ class Host:
         self.store = ExecutionStore(self.audit)
         shelf, rows = DocumentShelf(self.store), SsmStore()
         self.engine = SsmEngine(SsmSurroundings(self.store, shelf, rows, BY_NAME, clock))
-        telling = Telling(
+        self.telling = Telling(
             db, self.store, shelf, rows, lambda look, role: ssm.session(role), clock,
             signer=lambda actor: (signers or {}).get(actor.id, ""),
         )  # fmt: skip
-        self.runner = SsmRunner(telling, rate=Rate(1e6, 1e6))
+        self.runner = SsmRunner(self.telling, rate=Rate(1e6, 1e6))
+
+    def adopt(self, *rules: AdoptionRule) -> None:
+        """Follow executions of others, too."""
+        self.runner = SsmRunner(self.telling, rate=Rate(1e6, 1e6), adopt=rules)
+
+    def all(self) -> list[Execution]:
+        """Every row."""
+        with self.db.reading() as connection:
+            return self.store.everything(connection)
 
     def start(self, *steps: dict[str, Any], key: str = "", **parameters: Any) -> str:
         """Start a document of these steps, and let AWS hear of it."""
@@ -393,3 +403,82 @@ def test_what_aws_forgot_ends(host: Host, ssm: FakeSsm) -> None:
 
     state = host.state(identity)
     assert (state.status, state.failure_message) == (Status.FAILED, "AWS does not know this execution any more.")
+
+
+@pytest.fixture
+def elsewhere(ssm: FakeSsm) -> str:
+    """An execution that somebody has started in the console; returns AWS's id."""
+    text = json.dumps({"schemaVersion": "0.3", "mainSteps": [gate("ask")]})
+    console = ssm.session("arn:aws:iam::123456789012:user/ann")
+    console.call("ssm", "CreateDocument", {"Name": "Team-Fix", "Content": text, "DocumentType": "Automation"})
+    answer = console.call("ssm", "StartAutomationExecution", {"DocumentName": "Team-Fix"})
+    return str(answer["AutomationExecutionId"])
+
+
+def adopting(database: Database, clock: ManualClock, ssm: FakeSsm, document: str) -> Host:
+    """A process that adopts executions of documents of that name."""
+    host = Host(database, clock, ssm)
+    host.adopt(AdoptionRule(document, "eu-west-1", {"playbook": "", "title": "", "channel": "C1", "alarm_key": ""}))
+    return host
+
+
+def test_an_execution_of_others_is_adopted_once(
+    database: Database, clock: ManualClock, ssm: FakeSsm, elsewhere: str
+) -> None:
+    """It is followed as one of ours, and its gate can be answered from here."""
+    host = adopting(database, clock, ssm, "Team-*")
+    host.follow(1, looks=2)
+    host.follow(31, looks=2)
+    (state,) = host.all()
+    assert (state.aws_id, state.status, state.started_by.id) == (
+        elsewhere,
+        Status.WAITING,
+        "arn:aws:iam::123456789012:user/ann",
+    )
+    assert host.events(state.id)[:2] == ["execution.started", "execution.adopted"]
+
+    host.answer(state.id)
+    host.follow(1, looks=3)
+
+    assert host.state(state.id).status is Status.SUCCESS
+
+
+def test_only_what_a_rule_names_is_adopted(
+    database: Database, clock: ManualClock, ssm: FakeSsm, elsewhere: str
+) -> None:
+    """Everything else of the account is left alone."""
+    host = adopting(database, clock, ssm, "Other-*")
+    host.follow(31, looks=2)
+
+    assert host.all() == []
+    assert ssm.state(elsewhere).status is Status.WAITING
+
+
+def test_our_own_starts_are_not_adopted(database: Database, clock: ManualClock, ssm: FakeSsm) -> None:
+    """A start whose answer got lost is ours, not somebody else's."""
+    host = adopting(database, clock, ssm, "*")
+    ssm.late["StartAutomationExecution"] = [LOST]
+    identity = host.start(gate("ask"))
+    host.follow(1)
+    host.follow(61, looks=2)
+
+    assert [state.id for state in host.all()] == [identity]
+
+
+def test_what_aws_reports_is_looked_at_at_once(host: Host, ssm: FakeSsm) -> None:
+    """An event from EventBridge spares the wait."""
+    identity = host.start(gate("ask"))
+    host.follow()
+    host.follow(5, looks=4)
+    aws_id = host.state(identity).aws_id
+    ssm.session("arn:console").call(
+        "ssm", "SendAutomationSignal", {"AutomationExecutionId": aws_id, "SignalType": "Approve", "Payload": {}}
+    )
+    host.follow()
+    assert host.state(identity).status is Status.WAITING
+
+    with host.db.transaction() as tx:
+        assert SsmStore().wake_by_aws_id(tx, aws_id, host.clock())
+    host.follow()
+
+    assert host.state(identity).status is Status.SUCCESS

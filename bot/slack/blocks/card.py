@@ -76,6 +76,8 @@ def _parts(facts: ExecutionFacts) -> Iterable[Block]:
     if question is not None and is_asking:
         yield from _question(question)
     yield t.section("steps", _progress(facts))
+    if facts.notice and not facts.is_over:
+        yield t.section("notice", f":warning: {t.line(facts.notice, 600)}")
     if facts.failure_message and facts.is_over:
         yield t.section("failure", f":warning: *Why:* {t.line(_reason(facts.failure_message), 1500)}")
     if facts.outputs and facts.is_over:

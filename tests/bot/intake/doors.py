@@ -93,6 +93,7 @@ class Verbs:
     def __init__(self) -> None:
         self.alarms: list[Alarm] = []
         self.refusals: list[tuple[str, str, str]] = []
+        self.heard: list[str] = []
         self.known: set[str] = set()
         self.is_down = False
         self.defect: Exception | None = None
@@ -107,6 +108,11 @@ class Verbs:
         self.known.add(alarm.transition_key)
         self.alarms.append(alarm)
         return Received("started")
+
+    def hear_from_aws(self, aws_execution_id: str) -> None:
+        """Take news of an execution."""
+        self._work()
+        self.heard.append(aws_execution_id)
 
     def refuse_request(self, door: str, reason: str, *, sender: str = "") -> None:
         """Note a refusal."""

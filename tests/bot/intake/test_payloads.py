@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.intake.payloads import LARGEST_BYTES, Ignored, PayloadRefused, Read, SubscriptionConfirmation, read
+from bot.intake.payloads import (
+    LARGEST_BYTES,
+    AutomationNews,
+    Ignored,
+    PayloadRefused,
+    Read,
+    SubscriptionConfirmation,
+    read,
+)
 from playbooks.alarm import Alarm
 from tests.bot.intake.samples import OURS, corpus, sample
 
@@ -135,8 +143,10 @@ def test_the_corpus_is_understood_or_refused_with_a_reason(subtests: pytest.Subt
             understood += isinstance(found, Alarm)
             if isinstance(found, str):
                 assert "<" in path.read_text(encoding="utf-8"), f"refused without a placeholder in it: {found}"
-            if path.name.startswith(("eventbridge_configchange", "eventbridge_ec2", "eventbridge_ssm")):
+            if path.name.startswith(("eventbridge_configchange", "eventbridge_ec2")):
                 assert isinstance(found, Ignored)
+            if path.name.startswith("eventbridge_ssm_automation"):
+                assert isinstance(found, AutomationNews)
             if "statechange" in path.name or path.name.startswith("lambda_action"):
                 assert isinstance(found, Alarm)
     assert understood >= 20

@@ -74,6 +74,20 @@ def test_every_shape_that_a_queue_brings_is_received_and_deleted(queue: Queue, v
     assert queue.bodies == {}
 
 
+def test_news_of_an_automation_is_heard_and_deleted(queue: Queue, verbs: Verbs) -> None:
+    """What EventBridge says of an execution on AWS makes the bot look at it at once."""
+    event = {
+        "source": "aws.ssm",
+        "detail-type": "EC2 Automation Step Status-change Notification",
+        "region": "eu-west-1",
+    }
+    queue.put({**event, "detail": {"ExecutionId": "e-1", "Status": "Success"}}, {**event, "detail": {}})
+
+    assert intake(queue, verbs).pump() == 2
+    assert verbs.heard == ["e-1"]
+    assert [reason for _, reason, _ in verbs.refusals] == ["the event names no ExecutionId"]
+
+
 def test_what_is_no_alarm_is_deleted(queue: Queue, verbs: Verbs) -> None:
     """Other events and a stray confirmation do not come again."""
     queue.put(sample("eventbridge_instance_state"), sample("sns_plain_text"), sample("sns_subscription_confirmation"))
