@@ -54,9 +54,15 @@ class Directory:
         return self._identity(person, f"terminal:{login}", set(), login, is_full_member=person is not None)
 
     def iam(self, principal: str, *, name: str = "", spellings: Iterable[str] = ()) -> Identity:
-        """Identity of a verified AWS principal; `spellings` are its user name and the ARNs of its role."""
+        """Identity of a verified AWS principal; `spellings` are its user name and the ARNs of its role.
+
+        A user who is called as a person of the table is that person, so that nobody has two identities.
+        """
         known = {principal, *spellings}
-        person = next((person for person in self.people if known & set(person.iam)), None)
+        user = name if principal.endswith(f":user/{name}") else ""
+        person = next((person for person in self.people if known & set(person.iam)), None) or next(
+            (person for person in self.people if person.id == user), None
+        )
         return self._identity(person, principal, known, name, is_full_member=True)
 
     def _identity(

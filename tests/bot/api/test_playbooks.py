@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from engine.signals import SignalType
 from infra.db import Database
+from playbooks.documents.refusals import SsmRefused
 from playbooks.operations import Order
 from playbooks.people import Identity
 from tests.bot.api.worlds import LEE, MAX, ApiWorld, ask, hold, nap, runbook
@@ -84,3 +86,16 @@ def test_who_started_it_shows_as_an_arn(careful: ApiWorld) -> None:
     found = careful.client().get_automation_execution(AutomationExecutionId=run(careful))["AutomationExecution"]
 
     assert found["ExecutedBy"] == "arn:aws:iam::123456789012:user/Sam"
+
+
+def test_a_user_called_as_a_person_is_that_person(careful: ApiWorld) -> None:
+    """Sam has no ARN in the table; the key of the user sam is sam's all the same, and four eyes stay four."""
+    sam = careful.service.directory.iam("arn:aws:iam::123456789012:user/sam", name="sam", spellings={"sam"})
+    session = careful.service.directory.iam("arn:aws:sts::123456789012:assumed-role/Any/sam", name="sam")
+
+    assert sam.id == "person:sam"
+    assert session.id == "arn:aws:sts::123456789012:assumed-role/Any/sam"
+
+    execution_id = run(careful)
+    with pytest.raises(SsmRefused, match="somebody else has to approve"):
+        careful.service.automation.signal(execution_id, SignalType.APPROVE, {}, sam)

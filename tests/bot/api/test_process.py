@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
+from moto.server import ThreadedMotoServer
 
 from bot.api.door import LARGEST_BODY
 from tests.bot.api.processes import ApiProcess
@@ -80,11 +82,13 @@ def test_modelled_errors_come_as_their_classes(api: ApiProcess) -> None:
         api.client("AKIDNOBODY", "x").list_documents()
 
 
-def post(url: str, path: str, headers: dict[str, str], body: bytes, method: str = "POST") -> tuple[int, str]:
+def post(
+    url: str, path: str, headers: dict[str, str], body: bytes | Iterator[bytes], method: str = "POST"
+) -> tuple[int, str]:
     """(status, code) of a plain HTTP request."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)
-    connection.request(method, path, body, headers)
+    connection.request(method, path, body, headers, encode_chunked="Transfer-Encoding" in headers)
     answer = connection.getresponse()
     found = json.loads(answer.read())
     connection.close()
@@ -100,6 +104,10 @@ def test_plain_http_is_answered_in_the_words_of_aws(api: ApiProcess) -> None:
     assert post(api.url, "/else", target, b"{}") == (404, "UnknownOperationException")
     assert post(api.url, "/", target, b"", "GET") == (404, "UnknownOperationException")
     assert post(api.url, "/", {"X-Amz-Target": "x", "Content-Type": "text/html"}, b"<a>")[0] == 400
+    chunked = (b"{" + b" " * 65_536 for _ in range(40))
+    assert post(api.url, "/", {**target, "Transfer-Encoding": "chunked"}, chunked) == (
+        413, "RequestEntityTooLargeException",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -124,3 +132,36 @@ def test_a_start_that_cannot_be_meant_is_one_sentence(tmp_path: Path, settings: 
     assert words in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_runbooks_act_on_the_aws_of_the_environment(tmp_path: Path) -> None:
+    """`AWS_ENDPOINT_URL` of the process is the AWS that steps call: here moto's server."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    endpoint = f"http://127.0.0.1:{server.get_host_and_port()[1]}"
+    api = ApiProcess(tmp_path / "api", AWS_ENDPOINT_URL=endpoint)
+    ec2 = boto3.client(
+        "ec2", "eu-west-1", endpoint_url=endpoint, aws_access_key_id="engine", aws_secret_access_key="engine"
+    )
+    instance_id = ec2.run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+    stop = {
+        "name": "stop",
+        "action": "aws:changeInstanceState",
+        "inputs": {"InstanceIds": ["{{ InstanceId }}"], "DesiredState": "stopped"},
+    }
+    parameters = {"InstanceId": {"type": "AWS::EC2::Instance::Id"}}
+    client = api.client()
+    client.create_document(
+        Name="Stop-It", Content=runbook(ask(), stop, parameters=parameters), TargetType="/AWS::EC2::Instance"
+    )
+    started = client.start_automation_execution(DocumentName="Stop-It", Parameters={"InstanceId": [instance_id]})
+    execution_id = started["AutomationExecutionId"]
+    api.status(execution_id, "Waiting")
+    client.send_automation_signal(AutomationExecutionId=execution_id, SignalType="Approve")
+
+    assert api.status(execution_id, "Success", "Failed") == "Success"
+    found = ec2.describe_instances(InstanceIds=[instance_id])["Reservations"][0]["Instances"][0]
+    assert found["State"]["Name"] == "stopped"
+
+    api.stop()
+    server.stop()
