@@ -162,10 +162,13 @@ class _Walk:
         loop, iteration = self._inside
         outputs = {} if step.name in effect.after.open else effect.after.outputs.get(step.name, {})
         child = self._child(effect)
+        says = effect.says
+        if step.action == "aws:executeAutomation" and child is None and effect.fails is not Failing.SURELY:
+            says = (*says, "that runbook is not looked into here: preview it by itself")
         self.steps.append(
             PreviewStep(
-                step.name, step.action, at.reach, at.why, effect.fails, effect.says, effect.calls, outputs,
-                effect.unknown, loop, iteration, child,
+                step.name, step.action, at.reach, at.why, effect.fails, says, effect.calls, outputs, effect.unknown,
+                loop, iteration, child,
             )
         )  # fmt: skip
 

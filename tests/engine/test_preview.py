@@ -372,6 +372,13 @@ def test_runbooks_that_start_many_others_are_previewed_up_to_a_limit() -> None:
     assert len(asked) == 30
 
 
+def test_a_child_that_cannot_be_looked_into_is_said() -> None:
+    """No silence where something may be lost."""
+    found = previewed(book({"action": "aws:executeAutomation", "inputs": {"DocumentName": "Hidden"}}))
+
+    assert step(found, "s0").says[-1] == "that runbook is not looked into here: preview it by itself"
+
+
 def test_a_call_that_aws_would_refuse_is_told() -> None:
     """By its own model, before anything runs."""
     found = previewed(book(api("StopInstances", InstanceIds=[ID], Fast=True)))
