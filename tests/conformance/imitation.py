@@ -5,7 +5,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from moto.awslambda.utils import get_backend
@@ -14,6 +14,7 @@ from engine.scripts.script import Script, ScriptEnd
 from infra.aws import AwsSession
 from infra.aws_errors import AwsRefused, AwsUnreachable
 from infra.aws_identity import Keys
+from infra.canonical import Json
 from tests.conformance.account import ACCOUNT
 
 MOTO_DEFECT: Final = "MotoDefect"
@@ -34,11 +35,19 @@ class ImitatedAws(AwsSession):
     """A session whose calls end as an AWS's would. `run_script` runs the code of functions."""
 
     run_script: Callable[[Script, Any], ScriptEnd] | None = None
+    stored: Mapping[str, Json] = field(default_factory=dict)
+    """What Parameter Store holds beside moto's, which takes no names of AWS's own."""
 
     def call(self, service: str, operation: str, params: Mapping[str, Any], *, region: str = "") -> dict[str, Any]:
         """One call."""
         if (service, operation) == ("lambda", "Invoke") and params.get("InvocationType", "RequestResponse") != "DryRun":
             return self._invoked(params)
+        if (service, operation) == ("ssm", "GetParameter") and params.get("Name") in self.stored:
+            value = self.stored[str(params["Name"])]
+            text, kind = (
+                (",".join(map(str, value)), "StringList") if isinstance(value, list) else (str(value), "String")
+            )
+            return {"Parameter": {"Name": params["Name"], "Type": kind, "Value": text}}
         return super().call(service, operation, params, region=region)
 
     def answer(

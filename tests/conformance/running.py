@@ -35,7 +35,7 @@ from tests.conformance.account import ACCOUNT, Account
 from tests.conformance.corpus import Library
 from tests.conformance.imitation import ImitatedAws
 from tests.conformance.oracle_flow import Disagreement, Ran, final_status
-from tests.conformance.values import stored_value, values_for
+from tests.conformance.values import stored_values, values_for
 from tests.fakes.clock import ManualClock
 
 REGION: Final = "eu-west-1"
@@ -52,7 +52,6 @@ HURRY: Final = (
     "_t.monotonic = lambda: _t._real[1]() + _t._spent[0]\n"
 )
 """Put before every script: its sleeps take no time, and 600 seconds of them are a time-out."""
-MOTO: Final[Any] = {"lambda": {"use_docker": False}, "stepfunctions": {"execute_state_machine": True}}
 
 
 class TooLong(BaseException):
@@ -71,6 +70,15 @@ class Run:
     previewed: str = ""
     unforeseen: str = ""
     seconds: float = 0.0
+
+
+def _moto(document: Document) -> Any:
+    """How moto is set; AWS's own policies take long to load, and few documents name one."""
+    return {
+        "lambda": {"use_docker": False},
+        "stepfunctions": {"execute_state_machine": True},
+        "iam": {"load_aws_managed_policies": "policy/" in document.text},
+    }
 
 
 class HurriedScripts:
@@ -106,7 +114,7 @@ class Executor:
         """Seed an account, start the document and follow it to its end."""
         began = time.monotonic()
         try:
-            with _at_most(self._seconds), mock_aws(config=MOTO):
+            with _at_most(self._seconds), mock_aws(config=_moto(document)):
                 run = self._executed(document)
         except TooLong:
             run = Run("TooLong", reason=f"it did not end within {self._seconds:.0f} seconds")
@@ -118,10 +126,11 @@ class Executor:
         account = Account(aws)
         try:
             values = values_for(document, account)
+            aws.stored = stored_values(document, account)
         except Exception as error:  # noqa: BLE001 - moto's defects are told, not raised
             return Run("Refused", reason=f"the account could not be made: {error!r}"[:300])
         previewed, foreseen = self._previewed(document, values, aws, clock)
-        run = self._followed(document, values, account, aws, clock)
+        run = self._followed(document, values, aws, clock)
         ran = {step.partition("=")[0] for step in run.steps}
         return replace(run, previewed=previewed, unforeseen=", ".join(sorted(ran - foreseen)) if foreseen else "")
 
@@ -138,9 +147,7 @@ class Executor:
             return f"the preview failed: {error!r}", set()
         return "yes", {step.name for step in document.all_steps()} - set(found.not_reached)
 
-    def _followed(
-        self, document: Document, values: dict[str, Json], account: Account, aws: ImitatedAws, clock: ManualClock
-    ) -> Run:
+    def _followed(self, document: Document, values: dict[str, Json], aws: ImitatedAws, clock: ManualClock) -> Run:
         services = {"scripts": self._scripts}
         engine = Foreground(
             actions=BY_NAME,
@@ -148,7 +155,7 @@ class Executor:
             clock=clock,
             pause=lambda seconds: clock.advance(timedelta(seconds=seconds)),
             documents=self._library,
-            parameter_store=lambda name: stored_value(name, document, account),
+            parameter_store=aws.parameter,
         )
         try:
             state = engine.run(StartOrder(document, values, LEE, REGION, ACCOUNT, "aws"), _agree)

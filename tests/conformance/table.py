@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
+from engine.run import GUIDE
 from tests.conformance.checking import Report, is_outside
 
 NAMES: Final = f"{'parsed':6} {'valid':6} {'scripts':7} {'linted':7} {'previewed':9} {'steps':>5} {'executed':10}"
@@ -16,11 +17,17 @@ def line(report: Report) -> str:
     if report.wrong:
         why = f"WRONG: {report.wrong}"[:160]
     elif report.reason:
-        why = f"{report.reason}: {report.detail[:90]}"
+        why = f"{report.reason}: {_told(report.detail)}"
     return (
         f"{report.name[-58:]:58} {_yes(report.parsed):6} {_yes(report.valid):6} {report.scripts:7} "
         f"{report.linted:7} {_previewed(report):9} {report.steps or '':>5} {report.executed:10} {why}"
     ).replace("\n", " ")
+
+
+def _told(detail: str) -> str:
+    """The last thing that a failure says, without the words around it."""
+    text = detail.strip().removesuffix(GUIDE).strip().removeprefix("Step fails when it is ")
+    return text.splitlines()[-1].strip()[-150:] if text else ""
 
 
 def _previewed(report: Report) -> str:

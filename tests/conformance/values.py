@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from engine.document import Document, Parameter
 from engine.expressions import REFERENCE
-from engine.parameters import native_type, supply
+from engine.parameters import SSM_REFERENCE, native_type, supply
 from infra.aws_errors import AwsRefused, AwsUnreachable
 from infra.canonical import Json
 from tests.conformance.account import ACCOUNT, Account, made
@@ -140,12 +140,13 @@ def _value(parameter: Parameter, document: Document, account: Account) -> Json:
     return None
 
 
-def stored_value(name: str, document: Document, account: Account) -> Json:
-    """What Parameter Store holds under a name: a value for the parameter whose default it is."""
+def stored_values(document: Document, account: Account) -> dict[str, Json]:
+    """What Parameter Store holds: a value for each parameter that has its default from there."""
+    found: dict[str, Json] = {}
     for parameter in document.parameters.values():
-        if f"ssm:{name}" in str(parameter.default).replace(" ", ""):
-            return _value(parameter, document, account)
-    return "conformance"
+        for name in SSM_REFERENCE.findall(str(parameter.default)):
+            found[name] = _value(parameter, document, account) or "conformance"
+    return found
 
 
 def _candidates(parameter: Parameter, document: Document, account: Account) -> Iterator[Json]:

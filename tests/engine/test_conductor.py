@@ -279,6 +279,50 @@ def test_signals_that_do_not_fit_are_refused() -> None:
             conductor.receive(world.state, signal, world.rules)
 
 
+WAITING_AT: dict[str, dict[str, Any]] = {
+    "approve": {"action": "aws:approve", "inputs": {"Approvers": ["a"]}},
+    "pause": {"action": "aws:pause"},
+    "poll": {"action": "aws:scripted"},
+}
+
+
+@pytest.mark.parametrize(
+    ("at", "signal", "payload", "status"),
+    [
+        ("approve", SignalType.APPROVE, {}, "Success"),
+        ("approve", SignalType.REJECT, {}, "Failed"),
+        ("approve", SignalType.RESUME, {}, None),
+        ("approve", SignalType.START_STEP, {}, None),
+        ("approve", SignalType.REVOKE, {}, None),
+        ("pause", SignalType.RESUME, {"StepName": "a"}, "Success"),
+        ("pause", SignalType.RESUME, {}, "Success"),
+        ("pause", SignalType.RESUME, {"StepName": "b"}, None),
+        ("pause", SignalType.APPROVE, {}, None),
+        ("pause", SignalType.REJECT, {}, None),
+        ("pause", SignalType.REVOKE, {}, None),
+        ("pause", SignalType.STOP_STEP, {}, "Cancelled"),
+        ("poll", SignalType.STOP_STEP, {}, "Cancelled"),
+        ("poll", SignalType.STOP_STEP, {"StepExecutionId": "another"}, None),
+        ("poll", SignalType.APPROVE, {}, None),
+        ("poll", SignalType.RESUME, {}, None),
+        ("poll", SignalType.START_STEP, {"StepName": "a"}, None),
+    ],
+)
+def test_signals(at: str, signal: SignalType, payload: dict[str, str], status: str | None) -> None:
+    """Each signal is legal in its own state only ; elsewhere it is refused and changes nothing."""
+    given = dict(WAITING_AT[at])
+    world = World(runbook(step("a", given.pop("action"), **given), step("b")), {"a": [poll(NOON)], "b": [OK]})
+    before = world.play()
+
+    if status is not None:
+        world.signal(signal, **payload)
+        assert world.statuses["a"] == status
+        return
+    with pytest.raises(SignalRefused):
+        world.signal(signal, **payload)
+    assert world.state == before
+
+
 def test_approval_counts_distinct_people() -> None:
     """Two approvals need two people."""
     inputs = {"Approvers": ["a", "b"], "MinRequiredApprovals": 2}
