@@ -28,6 +28,7 @@ MOST_CHILDREN: Final = 30
 """Runbooks that are previewed within one preview: each may start several, and these again."""
 MOST_ITERATIONS: Final = 5
 """Iterations of a loop that are shown one by one."""
+OTHERWISE: Final = "otherwise"
 Documents = Callable[[str, str], Document | None]
 """Finds a runbook by name and version; None = it cannot be had."""
 
@@ -209,14 +210,15 @@ class _Walk:
         else:
             default = step.inputs.get("Default")
             target = str(default) if default is not None else onward
-            says.append(f"otherwise → {target or 'the end'}")
-            ways.append((target, "otherwise"))
+            says.append(f"{OTHERWISE} → {target or 'the end'}")
+            ways.append((target, OTHERWISE))
         unknown = at.known.unknown_in(dict(step.inputs))
         after = at.known.gave_something(step.name)
         self._note(step, at, Effect(after, Failing.NO, tuple(says), unknown=unknown if is_open else ()))
         for target, words in ways:
             reach = min(at.reach, Reach.MAYBE) if is_open else at.reach
-            yield target, _Arrival(after, reach, f"if {words}" if is_open and at.reach is Reach.SURE else at.why)
+            why = f"if no choice of {step.name} holds" if words == OTHERWISE else f"if {words}"
+            yield target, _Arrival(after, reach, why if is_open and at.reach is Reach.SURE else at.why)
 
     # -- loops
 

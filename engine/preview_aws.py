@@ -55,6 +55,14 @@ class LookingAws:
     _answers: dict[str, dict[str, Any] | AwsRefused | AwsUnreachable] = field(default_factory=dict)
 
     @property
+    def unanswered(self) -> int:
+        """How many questions AWS did not answer, or not to whoever asks."""
+        answers = self._answers.values()
+        return sum(
+            isinstance(each, AwsUnreachable) or (isinstance(each, AwsRefused) and each.is_denied) for each in answers
+        )
+
+    @property
     def region(self) -> str:
         """Where calls go."""
         return self.session.region

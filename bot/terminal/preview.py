@@ -41,10 +41,11 @@ def preview_(file: Path, *, parameters: str, endpoint_url: str | None, region: s
     around = Surroundings(looking, BY_NAME, utc_now(), lambda name, version: _child(looking, name, version))
     found = preview(document, read_parameters(parameters), around)
     if as_json:
-        print_json({**as_plain(found), "looked": looking.looked})
+        print_json({**as_plain(found), "looked": looking.looked, "unanswered": looking.unanswered})
         return
     _tell(found, Console(soft_wrap=True, highlight=False), "")
-    click.echo(f"Nothing was changed. AWS was asked {len(looking.looked)} questions.")
+    gap = f"; {looking.unanswered} were not answered" if looking.unanswered else ""
+    click.echo(f"Nothing was changed. AWS was asked {len(looking.looked)} questions{gap}.")
 
 
 def _child(aws: LookingAws, name: str, version: str) -> Document | None:

@@ -141,7 +141,9 @@ def test_both_sides_of_what_cannot_be_decided_are_walked() -> None:
 
     assert (step(found, "stop").reach, step(found, "stop").why) == (Reach.MAYBE, "if s0.Id = x")
     assert step(found, "s1").unknown == ("s0.Id",)
-    assert step(found, "nap").reach is Reach.MAYBE
+    assert (step(found, "nap").reach, step(found, "nap").why) == (
+        Reach.MAYBE, "if no choice of s1 holds, or if s0.Id = x",
+    )  # fmt: skip
     assert found.not_reached == ()
 
 
@@ -219,6 +221,15 @@ def test_whoever_may_not_look_is_not_told_that_the_run_fails() -> None:
     assert step(found, "s0").fails is Failing.MAYBE
     assert step(found, "s0").says[0].startswith("could not be looked at: ")
     assert step(found, "s1").reach is Reach.SURE
+
+
+def test_questions_without_an_answer_are_counted() -> None:
+    """So that an empty preview is not taken for a harmless one."""
+    refused = {"ec2:DescribeInstances": AwsRefused("UnauthorizedOperation", "you may not"), "ec2:DescribeImages": {}}
+    looking = LookingAws(RecordingAws(refused))
+    preview(book(LOOK, api("DescribeImages")), {}, Surroundings(looking, BY_NAME, NOW))
+
+    assert (len(looking.looked), looking.unanswered) == (2, 1)
 
 
 def test_loops_are_walked_item_by_item() -> None:
