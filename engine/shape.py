@@ -1,6 +1,5 @@
 """The shape of a document: which keys there are, and reading values leniently as AWS does. Pure."""
 
-import difflib
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -9,6 +8,7 @@ from typing import Final
 from engine.document import ABORT, Path, Problem
 from engine.source import Source
 from infra.canonical import Json
+from infra.nearest import nearest
 
 TOP_KEYS: Final = (
     "schemaVersion", "description", "assumeRole", "parameters", "variables", "mainSteps", "outputs", "files",
@@ -32,7 +32,7 @@ def suggestion(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
     """` Did you mean "…"?`, or nothing when no known name is near."""
     names = list(known)
     folded = {each.lower(): each for each in names}
-    near = folded.get(name.lower()) or next(iter(difflib.get_close_matches(name, names, n=1, cutoff=cutoff)), None)
+    near = folded.get(name.lower()) or nearest(name, names, cutoff=cutoff)
     return f' Did you mean "{near}"?' if near else ""
 
 

@@ -1,6 +1,5 @@
 """botocore's models of AWS's services: names in any spelling, shapes of inputs and outputs. No network."""
 
-import difflib
 import functools
 import threading
 from typing import Any, Final
@@ -10,6 +9,7 @@ import botocore.loaders
 import botocore.model
 
 from infra.aws_errors import AwsRefused
+from infra.nearest import nearest
 
 
 @functools.lru_cache(maxsize=1)
@@ -48,8 +48,8 @@ def service_name(spelling: str) -> str:
     key = _key(spelling)
     found = names.get(key) or names.get(_key(ALIASES.get(key, "")))
     if found is None:
-        near = difflib.get_close_matches(key, names, n=1, cutoff=0.6)
-        hint = f' Did you mean "{names[near[0]]}"?' if near else ""
+        near = nearest(key, names)
+        hint = f' Did you mean "{names[near]}"?' if near else ""
         raise AwsRefused("UnknownService", f'There is no AWS service "{spelling}".{hint}')
     return found
 
@@ -72,10 +72,16 @@ def operation_name(service: str, spelling: str) -> str:
     names = _operation_names(service_name(service))
     found = names.get(_key(spelling))
     if found is None:
-        near = difflib.get_close_matches(_key(spelling), names, n=1, cutoff=0.6)
-        hint = f' Did you mean "{names[near[0]]}"?' if near else ""
+        near = nearest(_key(spelling), names)
+        hint = f' Did you mean "{names[near]}"?' if near else ""
         raise AwsRefused("UnknownOperation", f'{service_name(service)} has no operation "{spelling}".{hint}')
     return found
+
+
+def known_operation(service: str, spelling: str) -> str:
+    """The operation's PascalCase name; "" where service or operation does not exist: for many questions at once."""
+    name = _service_names().get(_key(service), "")
+    return _operation_names(name).get(_key(spelling), "") if name else ""
 
 
 def service_names() -> tuple[str, ...]:

@@ -57,7 +57,7 @@ def _output(reference: Reference, step: Step, output: str, subject: Subject) -> 
         yield Found("REF101", f'step "{step.name}" has no output "{output}".{_hint(output, known)}', reference.path)
         return
     user = reference.step.name
-    if not subject.is_flow_known or step.name in subject.befores.get(user, frozenset()):
+    if not subject.is_flow_known or step.name in subject.before(user):
         return
     if step.name == user and not (step.action == "aws:loop" and output.startswith("Current")):
         yield Found("REF102", f'step "{user}" refers to its own output "{output}"', reference.path)

@@ -71,13 +71,22 @@ class Subject:
         return edges(self.document)
 
     @cached_property
-    def befores(self) -> dict[str, frozenset[str]]:
-        """For each step the steps from which the flow can come to it, itself included where it can come again."""
-        sources: dict[str, list[str]] = {}
+    def _sources(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
         for edge in self.edges:
             if edge.target is not None:
-                sources.setdefault(edge.target, []).append(edge.source)
-        return {step.name: _all_before(step.name, sources) for step, _ in self.steps}
+                found.setdefault(edge.target, []).append(edge.source)
+        return found
+
+    @cached_property
+    def _befores(self) -> dict[str, frozenset[str]]:
+        return {}
+
+    def before(self, name: str) -> frozenset[str]:
+        """The steps from which the flow can come to a step, itself included where it can come again."""
+        if name not in self._befores:
+            self._befores[name] = _all_before(name, self._sources)
+        return self._befores[name]
 
     @cached_property
     def needs(self) -> dict[str, ScriptNeeds]:
@@ -101,13 +110,19 @@ class Subject:
 
     def operation(self, step: Step) -> Any:
         """Botocore's model of the operation that a step calls; None where it is unknown or only known at run time."""
-        service, api = self.literal(step, "Service"), self.literal(step, "Api")
-        if step.action not in API_ACTIONS or not service or not api:
-            return None
-        try:
-            return operation_model(service, api)
-        except AwsRefused:
-            return None
+        return self._operations.get(step.name)
+
+    @cached_property
+    def _operations(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for step, _ in self.steps:
+            service, api = self.literal(step, "Service"), self.literal(step, "Api")
+            if step.action in API_ACTIONS and service and api:
+                try:
+                    found[step.name] = operation_model(service, api)
+                except AwsRefused:
+                    continue
+        return found
 
 
 def _all_before(name: str, sources: dict[str, list[str]]) -> frozenset[str]:

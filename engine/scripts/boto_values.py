@@ -1,12 +1,13 @@
 """What a name in a script may stand for, as far as boto3 is concerned, and what its attributes and calls give. Pure."""
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from infra.aws_errors import AwsRefused
-from infra.aws_models import method_name, operation_name, operation_names, service_name
+from infra.aws_models import known_operation, method_name, operation_names, service_name
 from infra.aws_resources import (
     CLIENT_INJECTED,
     batch_actions,
@@ -118,10 +119,7 @@ def _of_client(client: Value, name: str) -> Value | None:
     injected = CLIENT_INJECTED.get(client.service, {}).get(name)
     if injected is not None:
         return _method(client, name, injected)
-    try:
-        return _method(client, name, (operation_name(client.service, name),))
-    except AwsRefused:
-        return _method(client, name, ())
+    return _method(client, name, _operation(client.service, name))
 
 
 def _of_resource(resource: Value, name: str) -> Value | None:
@@ -186,10 +184,8 @@ def result(method: Value, texts: tuple[str, ...]) -> Iterator[Value]:
 
 
 def _operation(service: str, spelling: str) -> tuple[str, ...]:
-    try:
-        return (operation_name(service, spelling),)
-    except AwsRefused:
-        return ()
+    found = known_operation(service, spelling)
+    return (found,) if found else ()
 
 
 def presigned(method: Value, texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -199,6 +195,7 @@ def presigned(method: Value, texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(operation for text in texts for operation in _operation(method.service, text))
 
 
+@functools.lru_cache(maxsize=32)
 def methods_of(service: str) -> tuple[str, ...]:
     """A client's methods, as Python spells them."""
     return tuple(method_name(name) for name in operation_names(service))

@@ -1,6 +1,9 @@
 """Where a place in a script stands in the runbook that holds it: block scalars, quoted texts, JSON strings. Pure."""
 
+import functools
+import itertools
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from engine.document import Position
@@ -15,7 +18,7 @@ def in_file(text: str, start: Position, line: int, column: int) -> Position:
 
     Falls back to `start` where the writing does not keep lines (folded and plain texts).
     """
-    lines = text.split("\n")
+    lines, offsets = _written(text)
     if not 0 < start.line <= len(lines):
         return start
     rest = lines[start.line - 1][start.column - 1 :]
@@ -25,14 +28,20 @@ def in_file(text: str, start: Position, line: int, column: int) -> Position:
     quoted = _QUOTED.match(rest)
     if quoted is None:
         return start
-    index = sum(len(each) + 1 for each in lines[: start.line - 1]) + start.column - 1 + quoted.end()
+    index = offsets[start.line - 1] + start.column - 1 + quoted.end()
     return _in_quotes(text, index, quoted.group(1), line, column) or start
 
 
-def _in_block(lines: list[str], start: Position, header: str, line: int, column: int) -> Position:
-    content = lines[start.line :]
+@functools.lru_cache(maxsize=4)
+def _written(text: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The lines of a file, and where each begins: counted once for all findings in it."""
+    lines = tuple(text.split("\n"))
+    return lines, (0, *itertools.accumulate(len(each) + 1 for each in lines))
+
+
+def _in_block(lines: Sequence[str], start: Position, header: str, line: int, column: int) -> Position:
     given = re.search(r"[1-9]", header)
-    first = next((each for each in content if each.strip()), "")
+    first = next((each for each in itertools.islice(lines, start.line, None) if each.strip()), "")
     indent = len(first) - len(first.lstrip(" "))
     if given is not None:
         owner = lines[start.line - 1]
@@ -41,21 +50,33 @@ def _in_block(lines: list[str], start: Position, header: str, line: int, column:
 
 
 def _in_quotes(text: str, index: int, quote: str, line: int, column: int) -> Position | None:
-    """Walk the text as it is written, counting the lines and columns of what it means."""
-    at_line, at_column = 1, 1
-    while index < len(text):
-        if (at_line, at_column) == (line, column):
-            return _position(text, index)
-        letter = text[index]
-        if letter == quote and not (quote == "'" and text[index + 1 : index + 2] == "'"):
-            return _position(text, index) if at_line == line else None
+    """Walk the line as it is written, counting the columns of what it means."""
+    starts = _line_starts(text, index, quote)
+    if not 0 < line <= len(starts):
+        return None
+    at, at_column = starts[line - 1], 1
+    while at < len(text) and at_column < column and not _is_closed(text, at, quote):
+        step, meaning = _one(text, at, quote)
+        if "\n" in meaning:
+            break
+        at, at_column = at + step, at_column + len(meaning)
+    return _position(text, at)
+
+
+@functools.lru_cache(maxsize=32)
+def _line_starts(text: str, index: int, quote: str) -> tuple[int, ...]:
+    """Where each line of what a quoted text means begins as it is written: found once for all findings in it."""
+    found = [index]
+    while index < len(text) and not _is_closed(text, index, quote):
         step, meaning = _one(text, index, quote)
         breaks = meaning.count("\n")
-        if breaks and at_line <= line < at_line + breaks:
-            return _position(text, index)
-        at_line, at_column = at_line + breaks, 1 if breaks else at_column + len(meaning)
+        found += [index] * (breaks - 1) + [index + step] * (breaks > 0)
         index += step
-    return None
+    return tuple(found)
+
+
+def _is_closed(text: str, index: int, quote: str) -> bool:
+    return text[index] == quote and not (quote == "'" and text[index + 1 : index + 2] == "'")
 
 
 def _one(text: str, index: int, quote: str) -> tuple[int, str]:
@@ -79,7 +100,7 @@ def _one(text: str, index: int, quote: str) -> tuple[int, str]:
 
 def _folded(text: str, index: int) -> tuple[int, str]:
     """A line break in a quoted text is a blank; each further empty line is a break."""
-    run = re.compile(r"\n[ \t]*(\n[ \t]*)*").match(text, index)
+    run = re.compile(r"\n[ \t]*(?:\n[ \t]*)*").match(text, index)
     written = run.group() if run else "\n"
     return len(written), "\n" * (written.count("\n") - 1) or " "
 

@@ -3,6 +3,7 @@
 AWS looks into no script at CreateDocument, so none of these is an error.
 """
 
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -58,13 +59,16 @@ def _findings(step: Step, source: str, templates: frozenset[str], needs: ScriptN
     handler = "" if step.inputs.get("Attachment") else str(step.inputs.get("Handler") or "")
     found = list(scan(source, runtime=str(step.inputs.get("Runtime", "")), handler=handler, templates=templates))
     found += [
-        Finding(
-            "SCR301", f"{call.sentence}.{suggestion(call.method, methods_of(call.service))}", call.line, call.column
-        )
+        Finding("SCR301", f"{call.sentence}.{_meant(call.method, call.service)}", call.line, call.column)
         for call in needs.unknown
         if call.is_wrong
     ]
     return sorted(found, key=lambda finding: (finding.line, finding.column, finding.code))
+
+
+@functools.lru_cache(maxsize=512)
+def _meant(method: str, service: str) -> str:
+    return suggestion(method, methods_of(service))
 
 
 def _free_templates(document: Document) -> frozenset[str]:
