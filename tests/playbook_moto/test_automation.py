@@ -1,11 +1,14 @@
 """Runbooks in moto: started through a mocked AWS, they do to it what they would do to AWS."""
 
 import gc
+import subprocess
+import sys
 import threading
 import time
 import uuid
 import weakref
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -20,6 +23,7 @@ from playbook_moto.world import KEY
 from tests.bot.api.worlds import ask, nap, runbook
 from tests.playbook_moto.conftest import REGION, Mocked
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 ID = {"InstanceId": {"type": "String"}}
 STOP = {
     "name": "stop",
@@ -274,3 +278,12 @@ class TestRealTime:
             threading.Event().wait(0.05)
 
         assert aws.state(instance_id) == "stopped"
+
+
+def test_the_plug_in_costs_nothing_until_it_is_used() -> None:
+    """Pytest loads it at every start: moto must not come along."""
+    program = "import sys, playbook_moto.pytest_plugin; sys.exit('moto' in sys.modules or 'sqlalchemy' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", program], check=False, cwd=ROOT).returncode == 0
+    with pytest.raises(AttributeError, match="nonsense"):
+        playbook_moto.nonsense  # noqa: B018 - looking is the test

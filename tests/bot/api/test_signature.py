@@ -167,6 +167,12 @@ def test_the_moment_must_be_readable_and_of_the_scopes_day(stamp: str | None) ->
     assert refused(altered(signed(), x_amz_date=stamp)) in ("IncompleteSignatureException", "InvalidSignatureException")
 
 
+@pytest.mark.parametrize("host", ["[", "a:b:c", "http://[::1", "\u2100", ""])
+def test_a_host_that_is_none_is_refused(host: str) -> None:
+    """Nobody can have signed it."""
+    assert refused(altered(signed(), host=host)) == "InvalidSignatureException"
+
+
 @given(
     st.dictionaries(st.sampled_from(["authorization", "x-amz-date", "host", "x-amz-security-token"]), st.text()),
     st.binary(max_size=20),
