@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -26,7 +27,9 @@ def books(tmp_path: Path) -> Path:
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`pytest` there, as somebody else would run it."""
-    command = [sys.executable, "-m", "pytest", "-p", "bot.pytest_plugin", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    is_installed = any(each.value == "bot.pytest_plugin" for each in entry_points(group="pytest11"))
+    plugin = [] if is_installed else ["-p", "bot.pytest_plugin"]
+    command = [sys.executable, "-m", "pytest", *plugin, "-p", "no:cacheprovider", "-p", "no:randomly"]
     return subprocess.run(
         [*command, *arguments, str(folder)],
         cwd=folder, env={"PYTHONPATH": str(ROOT), "PATH": ""}, capture_output=True, text=True, check=False,

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -52,6 +53,25 @@ def test_json_is_one_object(instance: str) -> None:
     assert found["outcome"] == "Success, if every step succeeds"
     assert any("instance store" in sentence for sentence in found["lost"])
     assert all(name.partition(":")[2].startswith(("Describe", "Get")) for name in found["looked"])
+
+
+def test_a_runbook_of_the_account_that_it_starts_is_previewed_too(instance: str, tmp_path: Path) -> None:
+    """Fetched by a question, told in its place."""
+    step = {"name": "end", "action": "aws:changeInstanceState",
+            "inputs": {"InstanceIds": ["{{ InstanceId }}"], "DesiredState": "terminated"}}  # fmt: skip
+    parameters = {"InstanceId": {"type": "String"}}
+    child = json.dumps({"schemaVersion": "0.3", "parameters": parameters, "mainSteps": [step]})
+    ssm = boto3.client("ssm", region_name="eu-west-1")
+    ssm.create_document(Name="Child-Ends", Content=child, DocumentType="Automation", DocumentFormat="JSON")
+    inputs = {"DocumentName": "Child-Ends", "RuntimeParameters": {"InstanceId": [instance]}}
+    parent = {"name": "start", "action": "aws:executeAutomation", "inputs": inputs}
+    file = tmp_path / "parent.json"
+    file.write_text(json.dumps({"schemaVersion": "0.3", "mainSteps": [parent]}))
+    result = CliRunner().invoke(preview_, [str(file), "--region", "eu-west-1"])
+
+    assert result.exit_code == 0
+    assert f'ec2:TerminateInstances {{"InstanceIds": ["{instance}"]}}' in result.output
+    assert "the instance itself: it cannot be started again" in result.output
 
 
 def test_a_missing_parameter_is_one_sentence() -> None:
