@@ -62,8 +62,13 @@ def text_lines(report: Report) -> Iterator[tuple[str, str]]:
             yield from ((each, "") for each in _excerpt(source[line - 1].rstrip("\r"), line, column))
     yield summary(report), ""
     if report.left_out:
-        names = " and ".join(report.left_out)
-        yield f"Scripts were not scanned by {names}: not installed (pip install {' '.join(report.left_out)}).", ""
+        yield not_scanned(report), ""
+
+
+def not_scanned(report: Report) -> str:
+    """Which scanners were missing."""
+    names = " and ".join(report.left_out)
+    return f"Scripts were not scanned by {names}: not installed (pip install {' '.join(report.left_out)})."
 
 
 def _excerpt(text: str, line: int, column: int) -> Iterator[str]:
@@ -189,6 +194,8 @@ def github_lines(report: Report) -> Iterator[str]:
         yield f"::{LEVELS[problem.severity]} {places}::{_data(problem.message)}"
     for sentence in report.unreadable:
         yield f"::error::{_data(sentence)}"
+    if report.left_out:
+        yield f"::notice::{_data(not_scanned(report))}"
 
 
 def _data(text: str) -> str:

@@ -310,6 +310,10 @@ def test_a_scanner_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.
     assert "not installed" not in lint(tmp_path / "b.yaml").output
     assert "not installed" not in lint(tmp_path / "a.yaml", "--no-tools").output
     assert json.loads(lint(tmp_path / "a.yaml", "--format", "json").output)["left_out"] == ["bandit", "ruff"]
+    assert (
+        "::notice::Scripts were not scanned by bandit and ruff"
+        in lint(tmp_path / "a.yaml", "--format", "github").output
+    )
 
 
 @pytest.mark.parametrize(
