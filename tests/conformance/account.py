@@ -265,6 +265,11 @@ class Account:
         made = self._call("iam", "CreateRole", RoleName=NAME, AssumeRolePolicyDocument=document)
         return str(made["Role"]["Arn"])
 
+    @property
+    def role_name(self) -> str:
+        """The role's name."""
+        return self.role.rpartition("/")[2]
+
     @cached_property
     def user(self) -> dict[str, Any]:
         """A user with a policy of its own and an access key."""
@@ -288,7 +293,7 @@ class Account:
     def instance_profile(self) -> str:
         """The name of an instance profile that holds the role."""
         self._call("iam", "CreateInstanceProfile", InstanceProfileName=NAME)
-        self._call("iam", "AddRoleToInstanceProfile", InstanceProfileName=NAME, RoleName=self.role.rpartition("/")[2])
+        self._call("iam", "AddRoleToInstanceProfile", InstanceProfileName=NAME, RoleName=self.role_name)
         return NAME
 
     @cached_property
@@ -369,6 +374,11 @@ class Account:
         arn = str(self._call("lambda", "CreateFunction", **params)["FunctionArn"])
         self._call("lambda", "CreateAlias", FunctionName=NAME, Name="live", FunctionVersion="1")
         return arn.removesuffix(":1")
+
+    @property
+    def function_name(self) -> str:
+        """The function's name."""
+        return self.function.rpartition(":")[2]
 
     @cached_property
     def stack(self) -> str:

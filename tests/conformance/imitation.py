@@ -1,4 +1,4 @@
-"""Moto with two things mended: its own defects are answers, and Lambda functions run, as scripts in the jail."""
+"""Moto with a few things mended: its own defects are answers, and Lambda functions run, as scripts in the jail."""
 
 import base64
 import io
@@ -18,6 +18,10 @@ from infra.canonical import Json
 from tests.conformance.account import ACCOUNT
 
 MOTO_DEFECT: Final = "MotoDefect"
+LACKING: Final[Mapping[tuple[str, str], Mapping[str, Any]]] = {
+    ("securityhub", "BatchUpdateFindings"): {"ProcessedFindings": [], "UnprocessedFindings": []},
+}
+"""Answers to operations that moto lacks, and that change nothing a document could look at."""
 T = TypeVar("T")
 CONTEXT: Final = (
     "\ndef _called(events, context):\n"
@@ -42,6 +46,8 @@ class ImitatedAws(AwsSession):
         """One call."""
         if (service, operation) == ("lambda", "Invoke") and params.get("InvocationType", "RequestResponse") != "DryRun":
             return self._invoked(params)
+        if (service, operation) in LACKING:
+            return dict(LACKING[service, operation])
         if (service, operation) == ("ssm", "GetParameter") and params.get("Name") in self.stored:
             value = self.stored[str(params["Name"])]
             text, kind = (

@@ -14,7 +14,7 @@ from tests.engine.worlds import World
 
 
 @given(trees(), fates)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=max(300, settings.default.max_examples if settings.default else 0), deadline=None)
 def test_every_execution_is_what_the_rules_say(tree: dict[str, Any], chosen: Mapping[str, list[Fate]]) -> None:
     """It comes to an end, through the steps and to the status that a second reading of the rules predicts."""
     world = played(tree, chosen)

@@ -61,7 +61,7 @@ BY_NAME: Final = (
     (r"groupname", "group"),
     (r"policyarn", "iam_policy"),
     (r"policies", "iam_policy"),
-    (r"rolename|roleid", "='conformance'"),
+    (r"rolename|roleid", "role_name"),
     (r"kms.*arn|keyarn", "kms_key.Arn"),
     (r"keyid|kmskey|kmsmaster|kmsid", "kms_key.KeyId"),
     (r"secret", "secret"),
@@ -80,7 +80,7 @@ BY_NAME: Final = (
     (r"lambdaversion", "='1'"),
     (r"aliasname", "='live'"),
     (r"lambda.*arn|functionarn", "function"),
-    (r"function", "='conformance'"),
+    (r"function", "function_name"),
     (r"stack", "stack"),
     (r"taskdefinition", "task_definition"),
     (r"servicename", "ecs_service"),
@@ -220,10 +220,12 @@ def _fitted(parameter: Parameter, value: Json) -> Json:
     return value
 
 
-def _resource(pattern: str, account: Account) -> str:
-    """The id of something that is there and fits the pattern, else of something that is not."""
+def _resource(pattern: str, control: str, account: Account) -> str:
+    """The id of something that is there and fits the pattern, or the control's service; else of something that is not."""
+    *_, service, _ = ["", *control.lower().split(".")] if "." in control else ["", control.lower(), ""]
+    wanted = pattern or f"^arn:aws:{re.escape(service)}:"
     for recipe in ARNS:
-        if pattern and (found := _tried(recipe, account)) is not None and re.search(pattern, str(found)):
+        if (found := _tried(recipe, account)) is not None and re.search(wanted, str(found)):
             return str(found)
     return example(pattern) or f"arn:aws:s3:::{account.bucket}"
 
@@ -236,7 +238,7 @@ def _finding(document: Document, account: Account) -> Json:
     controls = given.get("expected_control_id")
     control = str(controls[0] if isinstance(controls, list) and controls else "EC2.1")
     pattern = given.get("parse_id_pattern")
-    resource = _resource(str(pattern or ""), account)
+    resource = _resource(str(pattern or ""), control, account)
     standard = "aws-foundational-security-best-practices/v/1.0.0"
     if "cis-aws" in text:
         standard = "cis-aws-foundations-benchmark/v/1.2.0"
