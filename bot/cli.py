@@ -17,6 +17,7 @@ from bot.terminal.rehearsals import rehearse
 from bot.terminal.runbooks import runbook
 from bot.terminal.schema import schema
 from bot.terminal.trail import audit
+from bot.terminal.worker import worker
 from infra.log import configure
 
 
@@ -26,7 +27,7 @@ def cli() -> None:
     """From a red alarm to an approved, finished, audited runbook."""
 
 
-for command in (*COMMANDS, *PROCESS_COMMANDS, runbook, audit, demo, api):
+for command in (*COMMANDS, *PROCESS_COMMANDS, runbook, audit, demo, api, worker):
     cli.add_command(command)
 runbook.add_command(rehearse)
 runbook.add_command(graph)

@@ -20,8 +20,11 @@ from bot.service import Service
 from bot.slack.assembly import Assembly, Ground, assemble
 from bot.slack.socket import SocketRunner
 from bot.web import LARGEST_BODY, Doors, Handler, build_web
+from engine.dispatch.celery import CeleryDispatcher, celery_app
 from engine.dispatch.local import LocalDispatcher
+from infra.announcements import Announcements
 from infra.db import DatabaseUnavailable
+from infra.leadership import Leadership, is_anybody_leading
 from infra.settings import SettingsInvalid
 from migrations import runner
 
@@ -101,10 +104,7 @@ def build(service: Service) -> Serving:
     """Everything the settings switch on. Raises SchemaOutdated, InvalidLibrary."""
     runner.check(service.db)
     serving = Serving(service)
-    dispatcher = LocalDispatcher(
-        service.db, service.executions, service.engine, service.clock, workers=service.settings.workers
-    )
-    service.engine.dispatcher = dispatcher
+    dispatcher = dispatcher_of(service)
     _watch(service, serving)
     relay = Relay(service.db, service.audit, name="reactions", handle=service.reactions.handle, clock=service.clock)
     serving.depths |= {"dispatcher": lambda: dispatcher.depth, "reactions": relay.lag}
@@ -118,6 +118,7 @@ def build(service: Service) -> Serving:
         Part("dispatcher", dispatcher.start, dispatcher.stop),
         threaded("reactions", relay.run, serving.stopping),
         threaded("expiry", service.expiry.run, serving.stopping, wake=service.expiry.wake),
+        *announced(service, serving.stopping),
         *_ssm_parts(service, serving.stopping),
         *slack_parts,
         *intake_parts,
@@ -129,9 +130,35 @@ def build(service: Service) -> Serving:
     return serving
 
 
+def dispatcher_of(service: Service) -> LocalDispatcher | CeleryDispatcher:
+    """Who works, as the settings say; the engine wakes it from now on."""
+    settings, parts = service.settings, (service.db, service.executions, service.engine)
+    dispatcher: LocalDispatcher | CeleryDispatcher
+    if settings.dispatch == "celery":
+        app = celery_app(settings.broker_url.get_secret_value(), queue=settings.broker_queue)
+        dispatcher = CeleryDispatcher(app, *parts, service.clock)
+    else:
+        dispatcher = LocalDispatcher(*parts, service.clock, workers=settings.workers)
+    service.engine.dispatcher = dispatcher
+    return dispatcher
+
+
+def led(
+    service: Service, name: str, loop: Callable[[threading.Event], object], stopping: threading.Event,
+    *, wake: Callable[[], object],
+) -> Part:  # fmt: skip
+    """A loop that one process at a time runs: with Celery under a lease, else simply here."""
+    if service.settings.dispatch != "celery":
+        return threaded(name, loop, stopping, wake=wake)
+    leadership = Leadership(service.db, name, service.clock)
+    return threaded(name, lambda stop: leadership.run(stop, loop, wake=wake), stopping, wake=wake, patience=12)
+
+
 def _say_what_was_found(service: Service) -> None:
     """The first event of the process: what was unfinished when it came up."""
     with service.db.transaction() as tx:
+        if service.settings.dispatch == "celery" and is_anybody_leading(tx, service.clock()):
+            return  # others have been here all the time
         found = {
             "open_executions": service.executions.open_count(tx.connection),
             "open_approvals": service.approvals.open_count(tx.connection),
@@ -173,6 +200,13 @@ def web_part(service: Service, serving: Serving, doors: Doors) -> Part:
     except OSError as error:
         raise SettingsInvalid((f"PLAYBOOK_BOT_HTTP_PORT: cannot listen on {host}:{port}: {error.strerror}",)) from error
     return Part("web", server.start, server.stop)
+
+
+def announced(service: Service, stopping: threading.Event) -> list[Part]:
+    """Hearing of other processes' commits, where there can be any."""
+    if service.db.is_sqlite:
+        return []
+    return [threaded("announcements", Announcements(service.db).run, stopping)]
 
 
 def _ssm_parts(service: Service, stopping: threading.Event) -> list[Part]:
@@ -227,7 +261,7 @@ def _slack(service: Service, serving: Serving) -> tuple[Handler | None, list[Par
     )
     parts = [
         threaded("notifier", slack.relay.run, stopping),
-        threaded("outbox", slack.outbox.run, stopping, wake=slack.outbox.wake),
+        led(service, "outbox", slack.outbox.run, stopping, wake=slack.outbox.wake),
         threaded("whispers", slack.door.whispers.run, stopping),
     ]
     if slack.socket is None:

@@ -44,6 +44,9 @@ LOCK_TIMEOUT_SECONDS = 15
 IDLE_TIMEOUT_SECONDS = 60
 """PostgreSQL ends a transaction whose process has stopped in the middle, so that its locks do not stop the others."""
 
+CHANNEL = "playbook_bot"
+"""Where processes on one PostgreSQL tell each other that something was committed."""
+
 Listener = Callable[[], None]
 
 
@@ -141,6 +144,8 @@ class Transaction:
             self.before_commit.pop(next(iter(self.before_commit)))()
         if self._is_over:
             raise TransactionOver
+        if self.has_written and not self.is_sqlite:
+            self.connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
 
 
 class Database:

@@ -128,6 +128,12 @@ class Settings(BaseModel):
     assume_role: str = Field(default="", pattern=r"^(arn:aws[a-z-]*:iam::\d{12}:role/.+)?$")
     """Role in which runbooks without an assumeRole of their own call AWS."""
 
+    dispatch: Literal["local", "celery"] = "local"
+    """Who works: threads of this process, or workers on many machines (`playbook-bot worker`)."""
+    broker_url: SecretStr = UNSET
+    """RabbitMQ, with `dispatch: celery`: amqp://USER:PASSWORD@HOST/VHOST."""
+    broker_queue: str = Field(default="playbook-bot.carry", pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    """The queue there; two installations on one broker need two."""
     engine: Literal["embedded", "ssm"] = "embedded"
     """Who runs runbooks unless the playbook says so itself: this program, or AWS Systems Manager."""
     ssm_principals: tuple[str, ...] = ()
@@ -209,6 +215,7 @@ class Settings(BaseModel):
 def contradictions(settings: Settings, *, given: Container[str]) -> Iterator[tuple[str, str]]:
     """(setting, sentence) for each value that is well formed but cannot be meant; `given` are the names set at all."""
     yield from _slack(settings, given=given)
+    yield from _dispatch(settings)
     yield from _people(settings)
     for topic in settings.sns_topics:
         if not TOPIC.fullmatch(topic):
@@ -243,6 +250,16 @@ def contradictions(settings: Settings, *, given: Container[str]) -> Iterator[tup
 
 def _is_http_here(url: SplitResult) -> bool:
     return url.scheme == "http" and url.hostname in HERE
+
+
+def _dispatch(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Many machines need a broker and a database that many can reach."""
+    if settings.dispatch != "celery":
+        return
+    if not settings.broker_url.get_secret_value().startswith(("amqp://", "amqps://")):
+        yield "broker_url", "dispatch celery needs broker_url, such as amqp://USER:PASSWORD@HOST/VHOST"
+    if settings.database_url.startswith("sqlite"):
+        yield "database_url", "dispatch celery needs PostgreSQL: workers on other machines cannot open a SQLite file"
 
 
 def _slack(settings: Settings, *, given: Container[str]) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ from sqlalchemy import MetaData
 from infra.db import metadata
 
 STORES = (
+    "infra.leadership",
     "audit.store",
     "engine.store",
     "engine.ssm_store",
