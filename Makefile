@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: install test check demo screenshots lock benchmark clean
+.PHONY: install test check demo screenshots conformance docs lock benchmark clean
 
 install: $(STAMP)
 
@@ -30,10 +30,19 @@ demo: install
 screenshots: install
 	$(BIN)/python -m tests.scenarios.screenshots
 
+conformance: install
+	$(BIN)/python -m tests.conformance $(CORPUS)
+
+docs: install
+	$(BIN)/python -m infra.settings_reference > docs/settings.md
+	$(BIN)/python -m engine.lint.table > docs/lint.md
+
 benchmark: install
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.ack
 	$(BIN)/python -m benchmarks.alarm
+	$(BIN)/python -m benchmarks.lint
+	$(BIN)/python -m benchmarks.runbooks
 
 lock: install
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/base.in -o requirements/base.txt
