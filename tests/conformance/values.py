@@ -221,7 +221,7 @@ def _fitted(parameter: Parameter, value: Json) -> Json:
 
 
 def _resource(pattern: str, control: str, account: Account) -> str:
-    """The id of something that is there and fits the pattern, or the control's service; else of something that is not."""
+    """The id of something that is there and fits the pattern, or the service of the control; else of nothing there."""
     *_, service, _ = ["", *control.lower().split(".")] if "." in control else ["", control.lower(), ""]
     wanted = pattern or f"^arn:aws:{re.escape(service)}:"
     for recipe in ARNS:
