@@ -40,7 +40,7 @@ _SENTENCES: Mapping[str, Callable[[Data], str]] = {
     "execution.started": lambda data: f"started {data.get('document')} in {data.get('region')}",
     "execution.accepted": lambda data: f"AWS accepted it as {data.get('aws_id')}",
     "execution.adopted": lambda data: f"started on AWS as {data.get('aws_id')}, and followed from here on",
-    "execution.unobserved": lambda data: _short(data.get("reason")),
+    "execution.unobserved": lambda data: _short(data.get("reason")) or "AWS does not answer about it",
     "execution.observed": lambda _: "AWS answers again",
     "execution.cancelling": lambda _: "asked for it to stop",
     "execution.ended": lambda data: f"ended: {data.get('status')}. {_short(data.get('message'))}".rstrip(". "),
