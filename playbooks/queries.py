@@ -104,7 +104,7 @@ class Queries:
         """The execution as the engine keeps it, with its document: for the terminal's JSON. Raises NotFound."""
         with self._from.db.reading() as connection:
             state = self._found(connection, execution_id)
-            return state, self._from.shelf.get(connection, state.document_digest)
+            return state, self._from.shelf.of(connection, state)
 
     def _found(self, connection: Connection, execution_id: str) -> Execution:
         wanted = execution_id.strip().lower()
@@ -120,45 +120,34 @@ class Queries:
             raise NotFound(f"There is no execution `{execution_id}`.")
         return state
 
-    def executions(self, *, limit: int = 10, is_open: bool = False) -> Sequence[ExecutionFacts]:
-        """The latest executions, newest first; with `is_open` only those not over."""
+    def executions(
+        self, *, limit: int = 10, is_open: bool = False, is_brief: bool = False
+    ) -> Sequence[ExecutionFacts]:
+        """The latest executions, newest first; with `is_open` only those not over.
+
+        Brief facts are those of one line in a list: without alarm, questions and steps, which cost a query each.
+        """
         with self._from.db.reading() as connection:
             found = self._from.executions.latest(connection, limit=limit, is_open=is_open)
+            if is_brief:
+                return [_brief(state, self._from.shelf.get(connection, state.document_digest)) for state in found]
             return [self._execution(connection, state) for state in found]
 
     def _execution(self, connection: Connection, state: Execution) -> ExecutionFacts:
-        document = self._from.shelf.get(connection, state.document_digest)
+        document = self._from.shelf.of(connection, state)
         approvals = tuple(
             self._approval(request) for request in self._from.approvals.of_execution(connection, state.id)
         )
         alarm, alarm_now = self._alarm(connection, str(state.context.get("alarm_key") or ""))
         waiting = next((approval for approval in approvals if approval.status == "Waiting"), None)
-        return ExecutionFacts(
-            id=state.id,
-            playbook=str(state.context.get("playbook") or ""),
-            title=str(state.context.get("title") or document.name),
-            document=document.name,
-            status=str(state.status),
-            started_by=state.started_by,
-            started_at=state.created_at or state.steps[0].started_at,  # type: ignore[arg-type]  # set by start
-            region=state.region,
-            account=state.account,
-            parameters=state.parameters,
+        return replace(
+            _brief(state, document),
             steps=_steps(state, document),
-            targets=_targets(state, document),
-            ended_at=state.ended_at,
             alarm=alarm,
             alarm_now=alarm_now,
             approval=waiting or (approvals[-1] if approvals else None),
             approvals=approvals,
-            failure_message=state.failure_message,
-            cancelled_by=state.cancelled_by,
-            channel=str(state.context.get("channel") or ""),
-            outputs=state.outputs,
-            parent_id=state.parent_id,
-            notice=state.notice,
             recovered=self._from.audit.has(connection, state.id, "step.recovered"),
-            version=state.version,
         )
 
     def _alarm(self, connection: Connection, key: str) -> tuple[AlarmFacts | None, str]:
@@ -250,6 +239,32 @@ def _alarm_facts(alarm: Alarm) -> AlarmFacts:
         alarm.changed_at,
         alarm.arn,
         alarm.description,
+    )
+
+
+def _brief(state: Execution, document: Document) -> ExecutionFacts:
+    """What the row alone says."""
+    return ExecutionFacts(
+        id=state.id,
+        playbook=str(state.context.get("playbook") or ""),
+        title=str(state.context.get("title") or document.name),
+        document=document.name,
+        status=str(state.status),
+        started_by=state.started_by,
+        started_at=state.created_at or state.steps[0].started_at,  # type: ignore[arg-type]  # set by start
+        region=state.region,
+        account=state.account,
+        parameters=state.parameters,
+        steps=(),
+        targets=_targets(state, document),
+        ended_at=state.ended_at,
+        failure_message=state.failure_message,
+        cancelled_by=state.cancelled_by,
+        channel=str(state.context.get("channel") or ""),
+        outputs=state.outputs,
+        parent_id=state.parent_id,
+        notice=state.notice,
+        version=state.version,
     )
 
 

@@ -83,7 +83,8 @@ class PlaybookListeners:
             facts = door.queries.execution(wanted.words[0])
             line = answers.execution_line(facts, door.links([facts.id]).get(facts.id, ""))
             return f"{line}\n{t.line(facts.failure_message, 1000)}" if facts.failure_message else line
-        found = door.queries.executions(limit=10, is_open=True) or door.queries.executions(limit=5)
+        found = door.queries.executions(limit=10, is_open=True, is_brief=True)
+        found = found or door.queries.executions(limit=5, is_brief=True)
         return answers.execution_list(found, door.links([each.id for each in found]))
 
     def _control(self, wanted: Typed, by: Identity) -> str:
