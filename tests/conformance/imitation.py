@@ -75,13 +75,18 @@ class ImitatedAws(AwsSession):
         except Exception as error:
             text = f"An error occurred (ResourceNotFoundException) when calling the Invoke operation: {error}"
             raise AwsRefused("ResourceNotFoundException", text, operation="Invoke") from error
+        try:
+            events = json.loads(params.get("Payload") or "{}")
+        except ValueError as error:
+            text = f"An error occurred (InvalidRequestContentException) when calling the Invoke operation: {error}"
+            raise AwsRefused("InvalidRequestContentException", text, operation="Invoke") from error
         source = _source_of(function)
         name = str(function.handler or "").rpartition(".")[2]
         if self.run_script is None or source is None:
             return super().call("lambda", "Invoke", params)
         script = Script(
             source=source + CONTEXT.replace("{handler}", name), handler="_called",
-            events=json.loads(params.get("Payload") or "{}"), context={}, region=self.region, token="function",
+            events=events, context={}, region=self.region, token="function",
         )  # fmt: skip
         end = self.run_script(script, self)
         if end.how == "done":
