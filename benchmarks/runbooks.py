@@ -142,7 +142,7 @@ def measure_actions(rounds: int) -> None:
     image = ec2.register_image(Name="base")["ImageId"]
     instance = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
     group = ec2.create_security_group(GroupName="g", Description="g")["GroupId"]
-    print(f"{'action':34} {'step ms':>8} {'bare ms':>8} {'ratio':>6} {'aim':>5}")
+    print(f"{'action':34} {'step ms':>8} {'bare ms':>8} {'ratio':>6} {'aim':>5} {'more':>6}")
     for row in rows(instance, group):
         bench, ours, bare = Bench(aws), [], []
         bench.run(row)
@@ -160,7 +160,7 @@ def _print_row(action: str, ours: float, bare: float | None) -> None:
     if bare is None:
         print(f"{action:34} {ours:8.2f} {'-':>8} {'-':>6} {'-':>5}")
         return
-    print(f"{action:34} {ours:8.2f} {bare:8.2f} {ours / bare:6.2f} {AIM.get(action, 1.3):5.2f}")
+    print(f"{action:34} {ours:8.2f} {bare:8.2f} {ours / bare:6.2f} {AIM.get(action, 1.3):5.2f} {ours - bare:6.2f}")
 
 
 def measure_scripts(rounds: int) -> None:

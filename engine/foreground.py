@@ -4,23 +4,25 @@ import heapq
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from audit.store import AuditStore
 from engine.action import Action
 from engine.children import DocumentSource
 from engine.embedded import EmbeddedEngine, Surroundings
-from engine.execution import Execution
+from engine.execution import FINAL, Execution, Status
 from engine.performing import Performer
 from engine.protocol import StartOrder
 from engine.rules import exponential_backoff
 from engine.shelf import DocumentShelf
 from engine.signals import Signal
-from engine.store import ExecutionStore
+from engine.store import ExecutionStore, Selection
 from infra.canonical import Json
 from infra.clock import Clock
 from infra.db import Database, metadata
 
+OPEN: Final = Selection(statuses=tuple(str(status) for status in Status if status not in FINAL))
+MOST_OPEN: Final = 10_000
 Answer = Callable[[Execution], Signal | None]
 """Asked when only people can move the execution; None leaves it waiting, and the run ends there."""
 
@@ -102,7 +104,8 @@ class Foreground:
 
     def _asks_people(self) -> bool:
         with self._db.reading() as connection:
-            return any(state.phase == "signal" for state in self.store.everything(connection) if not state.is_over)
+            running = self.store.page(connection, OPEN, after="", limit=MOST_OPEN)
+        return any(state.phase == "signal" for state in running)
 
     def _waiting(self, state: Execution) -> Execution | None:
         """The execution that waits for people: this one, or the descendant it waits for."""
