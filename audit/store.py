@@ -67,6 +67,9 @@ cursor_table = Table(
     Column("seq", BigInteger, nullable=False),
 )
 
+_Waiting = tuple[datetime, bytes, list[Event]]
+"""When, with which key of the chain, and what."""
+
 
 class AuditStore:
     """Appends to and reads from the one global chain."""
@@ -84,15 +87,16 @@ class AuditStore:
             raise ValueError(f"unknown event names {unknown}; add them to audit/events.py")
         if not events:
             return
-        waiting: list[tuple[datetime, list[Event]]] = tx.pending.setdefault("events", [])
-        waiting.append((now, [_keepable(event) for event in events]))
-        tx.at_end(self, lambda: self._write(tx))
+        # One list for all stores of a transaction: their events keep the order in which they happened.
+        waiting: list[_Waiting] = tx.pending.setdefault("events", [])
+        waiting.append((now, self._key, [_keepable(event) for event in events]))
+        tx.at_end("events", lambda: self._write(tx))
 
     def _write(self, tx: Transaction) -> None:
         seq, hash_ = self._lock_head(tx)
         entries: list[Entry] = []
-        for at, events in tx.pending.pop("events"):
-            entries += link(events, at=at, seq=seq, head=hash_, key=self._key)
+        for at, key, events in tx.pending.pop("events"):
+            entries += link(events, at=at, seq=seq, head=hash_, key=key)
             seq, hash_ = entries[-1].seq, entries[-1].hash
         tx.execute(insert(event_table), [_row(entry) for entry in entries])
         tx.execute(update(head_table).where(head_table.c.id == 1).values(seq=seq, hash=hash_))

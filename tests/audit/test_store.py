@@ -265,3 +265,14 @@ def test_a_cursor_is_moved_by_one_process_at_a_time(postgres_database: Database)
         assert connection.execute(select(cursor_table.c.seq)).scalar() == 30
     for db in others:
         db.close()
+
+
+def test_stores_of_one_transaction_write_one_chain(database: Database) -> None:
+    """Two parts that each have a store of their own: their events are kept in the order in which they happened."""
+    first, second = AuditStore(), AuditStore()
+    with database.transaction() as tx:
+        for number, store in enumerate((first, second, first)):
+            store.append(tx, [started(number)], NIGHT)
+
+    assert subjects(database) == ["ex-0", "ex-1", "ex-2"]
+    assert verdict(database).is_valid
