@@ -53,7 +53,7 @@ class Children:
         return sum(child.is_over for child in self.fan_out(tx, state))
 
     def _result(self, tx: Transaction, child: Execution) -> ChildResult:
-        return child_result(child, self.shelf.get(tx, child.document_digest))
+        return child_result(child, self.shelf.of(tx, child))
 
     def wish(self, parent: Execution, order: ChildOrder, child_id: str) -> StartOrder:
         """The start that a step has ordered. Raises LookupError with a sentence."""

@@ -145,7 +145,7 @@ class EmbeddedEngine:
         if claimed is None:
             raise ExecutionNotFound(f"there is no execution {execution_id}")
         state = claimed.execution
-        return state, self._rules(self._here.shelf.get(tx, state.document_digest), self._clock())
+        return state, self._rules(self._here.shelf.of(tx, state), self._clock())
 
     # -- carrying
 
@@ -168,7 +168,7 @@ class EmbeddedEngine:
         if claimed is None or claimed.is_held_by_another(carrier, now):
             return None
         state = claimed.execution
-        rules = self._rules(self._here.shelf.get(tx, state.document_digest), now)
+        rules = self._rules(self._here.shelf.of(tx, state), now)
         child = self._children.of_step(tx, state)
         change = Change(state)
         if state.phase == "child" and child is not None and child.status is not None:

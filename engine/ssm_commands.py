@@ -78,7 +78,7 @@ class Teller:
     def _start(self, look: Look, command: Command) -> Look:
         with self._here.db.reading() as connection:
             state = self._here.store.get(connection, look.execution_id)
-            document = self._here.shelf.get(connection, state.document_digest) if state else None
+            document = self._here.shelf.of(connection, state) if state else None
         if state is None or document is None or state.is_over:
             self._conclude([command], "refused", look, Change, [])
             return look

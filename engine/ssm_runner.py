@@ -181,7 +181,7 @@ class SsmRunner:
             return _unanswered(state, seen, now)
         change = Change(state)
         if seen.answer is not None:
-            change = mirrored(state, seen.answer, self._here.shelf.get(tx, state.document_digest), now)
+            change = mirrored(state, seen.answer, self._here.shelf.of(tx, state), now)
         if seen.look.failing_since is not None and state.notice:
             observed = Event("execution.observed", state.id)
             return Change(replace(change.state, notice=""), (observed, *change.events))

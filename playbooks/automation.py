@@ -150,7 +150,7 @@ class Automation:
         try:
             with self._parts.db.transaction() as tx:
                 state = self._locked(tx, execution_id)
-                document = self._parts.shelf.get(tx, state.document_digest)
+                document = self._parts.shelf.of(tx, state)
                 _check_names(state, document, payload)
                 if kind in ANSWERS:
                     refusal = self._answer(tx, state, Signal(kind, actor_of(by), payload=payload), by)

@@ -83,7 +83,7 @@ class AutomationFacts:
             state = self._from.executions.get(connection, execution_id)
             if state is None:
                 raise not_found(execution_id)
-            return self._spelled(state, self._from.shelf.get(connection, state.document_digest))
+            return self._spelled(state, self._from.shelf.of(connection, state))
 
     def told(self, tx: Transaction, execution_id: str) -> Told | None:
         """An execution as an event tells of it."""
@@ -98,7 +98,7 @@ class AutomationFacts:
                 tags = self._from.tags.of_all(connection, KIND, [row.id for row in rows]) if sought.tag_keys else {}
                 for state in rows:
                     if _is_sought(state, tags.get(state.id, {}), sought):
-                        document = self._from.shelf.get(connection, state.document_digest)
+                        document = self._from.shelf.of(connection, state)
                         found.append(self._spelled(state, document))
                     if len(found) == limit:
                         return found

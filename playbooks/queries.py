@@ -120,9 +120,7 @@ class Queries:
             raise NotFound(f"There is no execution `{execution_id}`.")
         return state
 
-    def executions(
-        self, *, limit: int = 10, is_open: bool = False, is_brief: bool = False
-    ) -> Sequence[ExecutionFacts]:
+    def executions(self, *, limit: int = 10, is_open: bool = False, is_brief: bool = False) -> Sequence[ExecutionFacts]:
         """The latest executions, newest first; with `is_open` only those not over.
 
         Brief facts are those of one line in a list: without alarm, questions and steps, which cost a query each.
@@ -130,7 +128,7 @@ class Queries:
         with self._from.db.reading() as connection:
             found = self._from.executions.latest(connection, limit=limit, is_open=is_open)
             if is_brief:
-                return [_brief(state, self._from.shelf.get(connection, state.document_digest)) for state in found]
+                return [_brief(state, self._from.shelf.of(connection, state)) for state in found]
             return [self._execution(connection, state) for state in found]
 
     def _execution(self, connection: Connection, state: Execution) -> ExecutionFacts:

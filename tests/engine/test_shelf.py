@@ -7,6 +7,7 @@ import pytest
 
 from engine.document import RunbookRefused
 from engine.execution import Status
+from engine.protocol import StartOrder
 from engine.shelf import DocumentShelf
 from engine.signals import Signal, SignalType
 from engine.validation import parse
@@ -88,3 +89,20 @@ def test_an_unknown_digest_is_an_error(database: Database, clock: ManualClock) -
     host = Host(database, clock, Action(succeed))
     with database.reading() as connection, pytest.raises(LookupError, match="is not stored"):
         DocumentShelf(host.store).get(connection, "0" * 64)
+
+
+def test_the_same_text_keeps_both_of_its_names(database: Database, clock: ManualClock) -> None:
+    """A copy under another name: each execution is told by the name and version it was started with."""
+    host = Host(database, clock, Action(succeed))
+    text = text_of(scripted("a"))
+    orders = [
+        StartOrder(parse(text, name=name, version=version), {}, LEE, "eu-west-1", "123456789012")
+        for name, version in (("original", "1"), ("copy", "7"))
+    ]
+    with database.transaction() as tx:
+        executions = [host.engine.start(tx, order) for order in orders]
+    with database.reading() as connection:
+        found = [DocumentShelf(host.store).of(connection, host.state(each)) for each in executions]
+
+    assert [(document.name, document.version) for document in found] == [("original", "1"), ("copy", "7")]
+    assert found[0].digest == found[1].digest

@@ -170,7 +170,7 @@ class FakeSsm:
         """An execution as the API tells it now."""
         state = self.state(identity)
         with self.db.reading() as connection:
-            document = self.shelf.get(connection, state.document_digest)
+            document = self.shelf.of(connection, state)
         return dict(as_json(automation_execution(state, document)))
 
     def _describe(self, members: Mapping[str, Any], _: str) -> dict[str, Any]:
