@@ -2,14 +2,17 @@
 
 import random
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from engine.document import RunbookRefused
 from engine.execution import FINAL, Status
+from engine.exporting import exported
+from engine.validation import parse
 from tests.conformance.oracle_flow import final_status
-from tests.conformance.random_runbooks import Fate, fates, played, trees
+from tests.conformance.random_runbooks import Fate, document_of, fates, played, trees
 from tests.engine.worlds import World
 
 
@@ -55,6 +58,47 @@ def test_the_order_of_keys_means_nothing(
 ) -> None:
     """The same document with its keys in another order runs the same way."""
     assert _story(played(_shuffled(tree, dice), chosen)) == _story(played(tree, chosen))
+
+
+NASTY = st.text(max_size=40) | st.sampled_from(
+    [
+        "yes",
+        "0.3",
+        "012",
+        "1e3",
+        "null",
+        "~",
+        "2026-01-31",
+        "{{ P }}",
+        "a: b",
+        "- x",
+        "# no",
+        " lead",
+        "two\n\nlines\n",
+        "|",
+    ]
+)
+
+
+@given(
+    trees(),
+    st.dictionaries(st.text("abcXYZ", min_size=1, max_size=6), NASTY, max_size=4),
+    st.sampled_from(["json", "yaml"]),
+)
+def test_documents_survive_export(tree: dict[str, Any], payload: dict[str, str], form: Literal["json", "yaml"]) -> None:
+    """What is exported, in either form, is read as the same document."""
+    tree["mainSteps"][0]["inputs"] = {**tree["mainSteps"][0]["inputs"], "Payload": payload, "List": [*payload.values()]}
+    tree["description"] = next(iter(payload.values()), "")
+    try:
+        document = document_of(tree)
+    except RunbookRefused:
+        assume(False)
+        return
+
+    again = parse(exported(document, form), name="Random")
+
+    assert again.tree == document.tree
+    assert again.steps == document.steps
 
 
 def _story(world: World) -> list[tuple[str, str]]:
