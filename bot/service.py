@@ -19,7 +19,8 @@ from engine.embedded import EmbeddedEngine, Surroundings
 from engine.engines import EngineName, Engines
 from engine.execution import Execution
 from engine.performing import Performer, RecordingAws
-from engine.protocol import Engine
+from engine.preview_aws import Session
+from engine.protocol import Engine, StartOrder
 from engine.scripts.runner import ScriptRunner
 from engine.scripts.script import ScriptPolicy
 from engine.shelf import DocumentShelf
@@ -43,9 +44,11 @@ from playbooks.documents.store import DocumentStore, PreviewStore, TagStore
 from playbooks.documents.tags import Tags
 from playbooks.expiry import Expiry
 from playbooks.operations import Operations, Parts
-from playbooks.people import Directory, Person
+from playbooks.people import Directory, Identity, Person
+from playbooks.previewing import Previews
 from playbooks.queries import Queries, Sources
 from playbooks.reactions import Reactions
+from playbooks.resources import Resources
 from playbooks.store import AlarmStore
 
 LIBRARY = Path(__file__).resolve().parent.parent / "playbooks" / "library"
@@ -235,6 +238,23 @@ class Service:
             admins=self.settings.admins,
         )
         return Queries(sources)
+
+    @cached_property
+    def resources(self) -> Resources:
+        """What people may choose from in forms, read as the bot reads."""
+        return Resources(self._aws_to_list, self.clock)
+
+    def _aws_to_list(self, region: str) -> Session:
+        return self.aws.session(self.settings.assume_role, session_name="playbook-bot-forms", region=region)
+
+    @cached_property
+    def previews(self) -> Previews:
+        """What a start would do."""
+        return Previews(self.operations.planned, self._aws_to_look, BY_NAME, self.clock)
+
+    def _aws_to_look(self, wish: StartOrder, by: Identity) -> Session:
+        name = NOT_IN_SESSION_NAMES.sub("-", f"{by.name[:40]}@preview").strip("-")
+        return self.aws.session(self.settings.assume_role, session_name=name, region=wish.region, account=wish.account)
 
     @cached_property
     def documents(self) -> Documents:

@@ -32,6 +32,8 @@ log = structlog.get_logger()
 
 WEB_THREADS = 32
 """Requests wait here while the database is locked; /healthz must be answered all the same."""
+WORKBENCHES = 3
+"""Threads for what people wait for while a form is open."""
 READY_PATIENCE = 1.0
 """Seconds after which a database that lets nobody write counts as away."""
 
@@ -263,6 +265,7 @@ def _slack(service: Service, serving: Serving) -> tuple[Handler | None, list[Par
         threaded("notifier", slack.relay.run, stopping),
         led(service, "outbox", slack.outbox.run, stopping, wake=slack.outbox.wake),
         threaded("whispers", slack.door.whispers.run, stopping),
+        *(threaded(f"workbench-{number}", slack.door.workbench.run, stopping) for number in range(WORKBENCHES)),
     ]
     if slack.socket is None:
         return slack.http.handle if slack.http else None, parts
@@ -285,6 +288,8 @@ def _ground(service: Service) -> Ground:
         service.clock,
         observe=lambda kind, seconds: metrics.ack_seconds.labels(kind).observe(seconds),
         count=lambda method, outcome: metrics.slack_calls.labels(method, outcome).inc(),
+        resources=service.resources if service.settings.slack_pickers else None,
+        previews=service.previews,
     )
 
 

@@ -100,6 +100,8 @@ class Settings(BaseModel):
     """When given, requests of any other workspace are refused."""
     slack_app_id: str = Field(default="", pattern=r"^(A[A-Z0-9]+)?$")
     """When given, requests for any other app are refused."""
+    slack_pickers: bool = True
+    """Whether forms search AWS for the instances, buckets and roles to choose; otherwise their ids are typed."""
     channel: str = ""
     """Where cards go when the playbook names no channel."""
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from audit.events import Actor
 from engine.document import Parameter
+from engine.preview_result import Preview
 from infra.canonical import Json
 
 
@@ -152,6 +153,16 @@ class PlaybookFacts:
     trigger: str
     """One line: what alarm starts it, or ""."""
     document: str
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewFacts:
+    """What a start would do now, and where that was looked at."""
+
+    preview: Preview
+    region: str
+    questions: int
+    """How many were put to AWS."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,11 +214,7 @@ class Operations:
 
         Raises UnknownPlaybook, NotAllowed (audited), ParametersRefused.
         """
-        playbook = self._parts.catalog.get(order.playbook)
-        if playbook is None:
-            raise UnknownPlaybook(order.playbook, self._parts.catalog.suggestion(order.playbook))
-        if not self._may_run(by, playbook):
-            raise self._not_allowed(by, f"run {playbook.name}", f"You may not run `{playbook.name}`.")
+        playbook = self._runnable(order.playbook, by)
         with self._parts.db.transaction() as tx:
             record = self._parts.alarms.get(tx, order.suggestion_id) if order.suggestion_id else None
             wish = self._wish(playbook, order, record, by)
@@ -229,6 +225,22 @@ class Operations:
             if record is not None and execution_id not in record.executions:
                 self._parts.alarms.conclude(tx, replace(record, executions=(*record.executions, execution_id)))
         return execution_id
+
+    def planned(self, order: Order, by: Identity) -> StartOrder:
+        """The start that `start` would make now, for a preview. Raises as `start` does."""
+        playbook = self._runnable(order.playbook, by)
+        with self._parts.db.reading() as connection:
+            record = self._parts.alarms.get(connection, order.suggestion_id) if order.suggestion_id else None
+        return self._wish(playbook, order, record, by)
+
+    def _runnable(self, name: str, by: Identity) -> Playbook:
+        """The playbook, which this person may run. Raises UnknownPlaybook, NotAllowed (audited)."""
+        playbook = self._parts.catalog.get(name)
+        if playbook is None:
+            raise UnknownPlaybook(name, self._parts.catalog.suggestion(name))
+        if not self._may_run(by, playbook):
+            raise self._not_allowed(by, f"run {playbook.name}", f"You may not run `{playbook.name}`.")
+        return playbook
 
     def _wish(self, playbook: Playbook, order: Order, record: AlarmRecord | None, by: Identity) -> StartOrder:
         try:

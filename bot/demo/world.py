@@ -150,6 +150,8 @@ class World:
             "PLAYBOOK_BOT_CHANNEL": self.identity.channel,
             "PLAYBOOK_BOT_AUDIT_KEY": self.identity.audit_key,
             "PLAYBOOK_BOT_LOG_FORMAT": "console",
+            # The demo's workspace does not ask menus for their options.
+            "PLAYBOOK_BOT_SLACK_PICKERS": "false",
             "PLAYBOOK_BOT_SQS_QUEUE_URLS": ",".join(queues),
             "PLAYBOOK_BOT_SNS_TOPICS": ",".join(topics),
             "PLAYBOOK_BOT_SNS_CERTIFICATE_HOSTS": self.aws.endpoint.removeprefix("http://"),

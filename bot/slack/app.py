@@ -18,6 +18,7 @@ from bot.slack.blocks import form
 from bot.slack.commandline import typed
 from bot.slack.door import DATABASE_AWAY, SlackDoor, apology
 from bot.slack.executions import ExecutionListeners
+from bot.slack.forms import Forms
 from bot.slack.home import HomeListeners
 from bot.slack.playbooks import PlaybookListeners
 from infra.db import DatabaseUnavailable
@@ -69,7 +70,14 @@ def build_app(door: SlackDoor, client: WebClient, signing_secret: str, observe: 
     gate = _Gate(door, observe)
     app.use(gate.pass_through)
     app.error(gate.failed)
-    for listeners in (PlaybookListeners(door), ApprovalListeners(door), ExecutionListeners(door), HomeListeners(door)):
+    forms = Forms(door)
+    for listeners in (
+        forms,
+        PlaybookListeners(door, forms),
+        ApprovalListeners(door),
+        ExecutionListeners(door),
+        HomeListeners(door),
+    ):
         listeners.register(app)
     return app
 
@@ -78,7 +86,7 @@ def _look_at_shape(body: dict[str, Any], next: Callable[[], Any]) -> Any:  # noq
     """Answer what no Slack sends before Bolt stumbles over it."""
     is_sound = isinstance(body, dict) and all(isinstance(body.get(name) or {}, dict) for name in OBJECTS)
     actions = body.get("actions", []) if is_sound else None
-    is_sound = is_sound and body.get("event", {}) is not None and isinstance(actions, list)
+    is_sound = is_sound and isinstance(body.get("event", {}), dict) and isinstance(actions, list)
     if not is_sound or not all(isinstance(action, dict) for action in actions or []):
         log.warning("request not understood")
         return BoltResponse(status=400, body="the request is not one of Slack's\n")

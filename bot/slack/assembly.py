@@ -25,7 +25,9 @@ from infra.db import Database
 from infra.settings_model import Settings
 from playbooks.operations import Operations
 from playbooks.people import Directory
+from playbooks.previewing import Previews
 from playbooks.queries import Queries
+from playbooks.resources import Resources
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Ground:
     clock: Clock
     observe: Observe
     count: Counted
+    resources: Resources | None = None
+    previews: Previews | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,25 @@ def _door(ground: Ground, store: SlackStore, client: WebClient) -> SlackDoor:
     workspace = Workspace(client, clock, team_id=settings.slack_team_id, app_id=settings.slack_app_id)
     workspace.learn()
     people = People(client, ground.directory, clock, workspace=workspace, groups=_user_groups(ground.listed))
-    return SlackDoor(ground.db, store, ground.operations, ground.queries, people, workspace, Whispers(), clock)
+    return SlackDoor(
+        ground.db,
+        store,
+        ground.operations,
+        ground.queries,
+        people,
+        workspace,
+        Whispers(),
+        clock,
+        regions=allowed_regions(settings),
+        resources=ground.resources,
+        previews=ground.previews,
+    )
+
+
+def allowed_regions(settings: Settings) -> tuple[str, ...]:
+    """Where people may start playbooks, the bot's own Region first."""
+    own = settings.aws_region
+    return tuple(sorted(settings.regions or ((own,) if own else ()), key=lambda region: region != own))
 
 
 def _user_groups(names: Iterable[str]) -> list[str]:

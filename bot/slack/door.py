@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import structlog
@@ -13,12 +13,16 @@ from bot.slack.client import NO_ANSWER
 from bot.slack.identity import People, Stranger
 from bot.slack.store import SlackStore
 from bot.slack.whispers import Whispers
+from bot.slack.workbench import Workbench
 from bot.slack.workspace import Workspace
 from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable
+from playbooks.facts import PlaybookFacts
 from playbooks.operations import Operations, Refused
 from playbooks.people import Identity
+from playbooks.previewing import Previews
 from playbooks.queries import NotFound, Queries
+from playbooks.resources import Resources
 
 log = structlog.get_logger()
 
@@ -40,6 +44,12 @@ class SlackDoor:
     whispers: Whispers
     clock: Clock
     command: str = "/playbook"
+    workbench: Workbench = field(default_factory=Workbench)
+    regions: tuple[str, ...] = ()
+    """Where playbooks may run, the bot's own Region first."""
+    resources: Resources | None = None
+    """What forms let people pick from; None = ids are typed."""
+    previews: Previews | None = None
 
     def identity(self, body: Mapping[str, Any]) -> Identity:
         """Who acts, by what the payload says and Slack confirms. Raises Stranger; that is audited."""
@@ -76,14 +86,31 @@ class SlackDoor:
         if text and not self.whispers.say(body.get("response_url"), text):
             log.warning("click answered by nothing but the log", text=text, sender=sender_of(body))
 
-    def opened(self, client: WebClient, body: Mapping[str, Any], view: Mapping[str, Any]) -> bool:
+    def opened(
+        self, client: WebClient, body: Mapping[str, Any], view: Mapping[str, Any], *, is_above: bool = False
+    ) -> bool:
         """Open a form; False when Slack does not (its trigger lives for three seconds)."""
+        return bool(self.open_view(client, body, view, is_above=is_above))
+
+    def open_view(
+        self, client: WebClient, body: Mapping[str, Any], view: Mapping[str, Any], *, is_above: bool = False
+    ) -> str:
+        """Open a form, with `is_above` on top of the one that is open; its id, or "" when Slack does not."""
+        trigger_id = str(body.get("trigger_id") or "")
         try:
-            client.views_open(trigger_id=str(body.get("trigger_id") or ""), view=dict(view))
+            if is_above:
+                answer = client.views_push(trigger_id=trigger_id, view=dict(view))
+            else:
+                answer = client.views_open(trigger_id=trigger_id, view=dict(view))
         except NO_ANSWER as error:
             log.warning("form not opened", error=str(error))
-            return False
-        return True
+            return ""
+        return str((answer.get("view") or {}).get("id") or "unknown")
+
+    def must_be_runnable(self, facts: PlaybookFacts, by: Identity) -> None:
+        """Raises Refused unless this person may run the playbook."""
+        if all(each.name != facts.name for each in self.queries.playbooks(by)):
+            raise Refused(f"You may not run `{facts.name}`.")
 
     def attempt(self, what: Callable[[], str | None]) -> str | None:
         """Do it; returns what to say in marked-up text. Known refusals become their sentence, the rest an apology."""

@@ -49,7 +49,7 @@ class SlackHttp:
             return self._no(400, "the request is not UTF-8 text")
         try:
             answer = self._app.dispatch(BoltRequest(body=text, headers=dict(headers)))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             log.warning("request not understood", error=str(error))
             return self._no(400, "the request is not one of Slack's")
         found = {name: values[0] for name, values in answer.headers.items() if values}

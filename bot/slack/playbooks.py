@@ -14,8 +14,9 @@ from bot.slack.blocks import home as home_blocks
 from bot.slack.blocks import text as t
 from bot.slack.commandline import Typed, typed
 from bot.slack.door import SlackDoor, pressed
+from bot.slack.forms import Forms, order_of
 from playbooks.facts import PlaybookFacts
-from playbooks.operations import Order, ParametersRefused, Refused
+from playbooks.operations import Order, ParametersRefused
 from playbooks.people import Identity
 from playbooks.typed import typed_values
 
@@ -23,8 +24,8 @@ from playbooks.typed import typed_values
 class PlaybookListeners:
     """`/playbook …`, the run form, and the buttons that lead to it."""
 
-    def __init__(self, door: SlackDoor) -> None:
-        self._door = door
+    def __init__(self, door: SlackDoor, forms: Forms) -> None:
+        self._door, self._forms = door, forms
 
     def register(self, app: App) -> None:
         """Hang the listeners in."""
@@ -119,7 +120,7 @@ class PlaybookListeners:
         try:
             execution_id = self._door.operations.start(order, by)
         except ParametersRefused as refused:
-            return self._open_form(facts, pairs, refused.problems, body, client, region=region)
+            return self._forms.open(facts, pairs, refused.problems, body, client, region=region)
         return self._started(facts, execution_id)
 
     def _started(self, facts: PlaybookFacts, execution_id: str) -> str:
@@ -127,23 +128,6 @@ class PlaybookListeners:
         status = f"`{self._door.command} status {execution_id[:8]}`"
         started = f"Started *{t.line(facts.title, 200)}* {t.code(execution_id[:8])}."
         return f"{started}{gate} The card follows; {status} links to it."
-
-    def _open_form(
-        self,
-        facts: PlaybookFacts,
-        given: Mapping[str, str],
-        problems: Mapping[str, str],
-        body: Mapping[str, Any],
-        client: WebClient,
-        **carried: str,
-    ) -> str | None:
-        """The form for what is missing; what is wrong is said in it. Returns what to say where it does not open."""
-        errors = {name: text for name, text in problems.items() if not text.startswith("Missing required")}
-        channel = str(body.get("channel_id") or (body.get("channel") or {}).get("id") or "")
-        view = form.run_form(facts, given, errors, carried={"channel": channel, **carried})
-        if self._door.opened(client, body, view):
-            return None
-        return " ".join([*(t.escape(each) for each in problems.values()), "No form could be opened; please try again."])
 
     def submitted(self, ack: Ack, body: dict[str, Any], view: dict[str, Any]) -> None:
         """The run form came back."""
@@ -153,14 +137,8 @@ class PlaybookListeners:
         def start() -> str | None:
             by = self._door.identity(body)
             facts = self._door.queries.playbook(carried.get("playbook", ""))
-            order = Order(
-                facts.name,
-                typed_values(facts.parameters, given),
-                channel=carried.get("channel", ""),
-                request_key=f"form:{view['id']}" if view.get("id") else "",
-                suggestion_id=carried.get("suggestion", ""),
-                region=carried.get("region", ""),
-            )
+            key = f"form:{view['id']}" if view.get("id") else ""
+            order = order_of(facts, given, carried, request_key=key)
             try:
                 self._door.operations.start(order, by)
             except ParametersRefused as refused:
@@ -184,9 +162,8 @@ class PlaybookListeners:
 
         def ask() -> str | None:
             by, facts = self._door.identity(body), self._door.queries.playbook(pressed(body))
-            if all(each.name != facts.name for each in self._door.queries.playbooks(by)):
-                raise Refused(f"You may not run `{facts.name}`.")
-            return self._open_form(facts, {}, {}, body, client)
+            self._door.must_be_runnable(facts, by)
+            return self._forms.open(facts, {}, {}, body, client)
 
         text = self._door.attempt(ask)
         if text:
@@ -209,7 +186,7 @@ class PlaybookListeners:
                 self._door.operations.start(order, by)
             except ParametersRefused as refused:
                 facts = self._door.queries.playbook(name)
-                return self._open_form(facts, {}, refused.problems, body, client, suggestion=suggestion)
+                return self._forms.open(facts, {}, refused.problems, body, client, suggestion=suggestion)
             return None
 
         self._door.whisper(body, self._door.attempt(start))

@@ -1,6 +1,7 @@
 """Slack's limits on messages and views, as its pages and `slackblocks` name them: what is wrong, with JSON pointers."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -71,17 +72,14 @@ def _block(block: Block, place: str) -> Iterator[Problem]:
         case "header":
             yield from _text(block.get("text"), 150, f"{place}/text", is_plain=True)
         case "section":
-            if not block.get("text") and not block.get("fields"):
-                yield place, "text or fields required"
-            if "text" in block:
-                yield from _text(block["text"], 3000, f"{place}/text")
-            if "accessory" in block:
-                yield from _element(block["accessory"], f"{place}/accessory", set())
+            yield from _section(block, place)
         case "actions":
             yield from _count(block.get("elements"), 25, f"{place}/elements")
             seen: set[str] = set()
             for number, element in enumerate(block.get("elements") or []):
                 yield from _element(element, f"{place}/elements/{number}", seen)
+        case "image":
+            yield from _image(block, place)
         case "context":
             yield from _count(block.get("elements"), 10, f"{place}/elements")
             for number, element in enumerate(block.get("elements") or []):
@@ -91,6 +89,22 @@ def _block(block: Block, place: str) -> Iterator[Problem]:
             if "hint" in block:
                 yield from _text(block["hint"], 2000, f"{place}/hint", is_plain=True)
             yield from _element(block.get("element") or {}, f"{place}/element", set())
+
+
+def _section(block: Block, place: str) -> Iterator[Problem]:
+    if not block.get("text") and not block.get("fields"):
+        yield place, "text or fields required"
+    if "text" in block:
+        yield from _text(block["text"], 3000, f"{place}/text")
+    if "accessory" in block:
+        yield from _element(block["accessory"], f"{place}/accessory", set())
+
+
+def _image(block: Block, place: str) -> Iterator[Problem]:
+    if not 1 <= len(block.get("alt_text") or "") <= 2000:
+        yield f"{place}/alt_text", "1..2000"
+    if ("image_url" in block) == ("slack_file" in block):
+        yield place, "image_url or slack_file"
 
 
 def _element(element: Block, place: str, seen: set[str]) -> Iterator[Problem]:
@@ -109,12 +123,31 @@ def _element(element: Block, place: str, seen: set[str]) -> Iterator[Problem]:
                 yield f"{place}/style", "primary or danger"
             if "confirm" in element:
                 yield from _confirm(element["confirm"], f"{place}/confirm")
-        case "static_select":
+        case "static_select" | "multi_static_select":
             yield from _options(element, f"{place}/options")
-        case "plain_text_input":
-            yield from _input(element, place)
+        case "checkboxes":
+            yield from _count(element.get("options"), 10, f"{place}/options")
+            yield from _options(element, f"{place}/options")
+        case "external_select" | "multi_external_select":
+            yield from _external(element, place)
+        case "plain_text_input" | "number_input" | "datepicker":
+            yield from _typed(element, place)
         case other:
             yield f"{place}/type", f"unknown element {other}"
+
+
+def _typed(element: Block, place: str) -> Iterator[Problem]:
+    match element["type"]:
+        case "plain_text_input":
+            yield from _input(element, place)
+        case "number_input":
+            if not isinstance(element.get("is_decimal_allowed"), bool):
+                yield f"{place}/is_decimal_allowed", "required"
+            if not re.fullmatch(r"-?[0-9]+", element.get("initial_value", "0")):
+                yield f"{place}/initial_value", "must be a number"
+        case "datepicker":
+            if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", element.get("initial_date", "2026-01-01")):
+                yield f"{place}/initial_date", "must be YYYY-MM-DD"
 
 
 def _confirm(confirm: Block, place: str) -> Iterator[Problem]:
@@ -129,8 +162,42 @@ def _options(element: Block, place: str) -> Iterator[Problem]:
         yield from _text(option.get("text"), limits.OPTION_TEXT_MAX_LENGTH, f"{place}/{number}/text", is_plain=True)
         if not 1 <= len(option.get("value") or "") <= limits.OPTION_VALUE_MAX_LENGTH:
             yield f"{place}/{number}/value", "length"
+        if "description" in option:
+            yield from _text(option["description"], 75, f"{place}/{number}/description", is_plain=True)
     if "initial_option" in element and element["initial_option"] not in (options or []):
         yield f"{place}/initial_option", "must be one of the options"
+    if "initial_options" in element:
+        yield from _count(
+            element["initial_options"], element.get("max_selected_items", 100), f"{place}/initial_options"
+        )
+        if any(each not in (options or []) for each in element["initial_options"]):
+            yield f"{place}/initial_options", "must be of the options"
+
+
+def _external(element: Block, place: str) -> Iterator[Problem]:
+    initial = [
+        *([element["initial_option"]] if "initial_option" in element else []),
+        *element.get("initial_options", []),
+    ]
+    if initial:
+        yield from _options({"options": initial}, f"{place}/initial")
+    if "placeholder" in element:
+        yield from _text(element["placeholder"], 150, f"{place}/placeholder", is_plain=True)
+    if element.get("max_selected_items", 1) < 1:
+        yield f"{place}/max_selected_items", "at least 1"
+
+
+def options_problems(answer: Mapping[str, Any]) -> list[Problem]:
+    """What Slack would not take of an answer to a menu's question."""
+    if ("options" in answer) == ("option_groups" in answer):
+        return [("/", "options or option_groups")]
+    found: list[Problem] = []
+    for number, group in enumerate(answer.get("option_groups", [])):
+        found += _text(group.get("label"), 75, f"/option_groups/{number}/label", is_plain=True)
+        found += _options(group, f"/option_groups/{number}/options")
+    if answer.get("options"):
+        found += _options(answer, "/options")
+    return [*found, *([("/option_groups", "1..100")] if answer.get("option_groups") == [] else [])]
 
 
 def _input(element: Block, place: str) -> Iterator[Problem]:

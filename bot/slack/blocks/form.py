@@ -2,41 +2,71 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from bot.slack.blocks import text as t
+from bot.slack.blocks.inputs import PREFIX, Pickers, input_of, option, parameter_of, submitted
 from bot.slack.blocks.text import Block
-from engine.document import Missing, Parameter
-from infra.canonical import Json
 from playbooks.facts import PlaybookFacts
 
-SUBMIT = "run_form"
-REJECT = "reject_form"
-MOST_OPTIONS = 100
-MOST_INPUTS = 90
-TITLE = 24
-LONGEST_OPTION = 150
-LONGEST_INPUT = 3000
-PREFIX = "p:"
+__all__ = ["PREFIX", "submitted"]
+
+SUBMIT: Final = "run_form"
+REJECT: Final = "reject_form"
+PREVIEW: Final = "form_preview"
+REGION: Final = "form_region"
+MOST_INPUTS: Final = 90
+MOST_REGIONS: Final = 100
+TITLE: Final = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a form offers beyond its runbook: resources to pick from, Regions, a preview."""
+
+    pickers: Pickers = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    """What cannot be picked, and why."""
+    regions: tuple[str, ...] = ()
+    """Those that may be chosen; fewer than two = there is no choice."""
+    has_preview: bool = False
+
+
+NOTHING_MORE: Final = Offer()
 
 
 def run_form(
-    facts: PlaybookFacts, given: Mapping[str, str], errors: Mapping[str, str], *, carried: Mapping[str, str]
+    facts: PlaybookFacts,
+    given: Mapping[str, str],
+    errors: Mapping[str, str],
+    *,
+    carried: Mapping[str, str],
+    offer: Offer = NOTHING_MORE,
 ) -> Block:
     """The form that starts a playbook: what is given is filled in, what is wrong is said beside it."""
-    about = f"*{t.line(facts.title, 200)}*\n{t.escape(t.cut(facts.description, 600))}"
-    blocks: list[Block] = [t.section("about", about)]
+    blocks: list[Block] = [t.section("about", _about(facts))]
+    region, may_choose = carried.get("region", ""), len(offer.regions) > 1
     small = []
     if facts.approvers:
         small.append(f"Asks {t.people(facts.approvers, 8)} before it changes anything.")
-    if carried.get("region"):
-        small.append(f"Runs in {t.code(carried['region'])}.")
+    if region and not may_choose:
+        small.append(f"Runs in {t.code(region)}.")
     if small:
         blocks.append(t.context("gate", " ".join(small)))
     if errors:
         sentences = [f":warning: {t.line(sentence, 500)}" for sentence in errors.values()]
         blocks.append(t.section("errors", "\n".join(sentences)))
-    blocks += [_input(parameter, given.get(parameter.name, "")) for parameter in facts.parameters[:MOST_INPUTS]]
+    if may_choose:
+        blocks.append(t.section("region", "*Region*", _region_menu(offer.regions, region)))
+    where = region if may_choose else ""
+    blocks += [
+        input_of(each, given.get(each.name, ""), offer.pickers, where) for each in facts.parameters[:MOST_INPUTS]
+    ]
+    if offer.notes:
+        blocks.append(t.context("notes", *(f":information_source: {t.line(note, 500)}" for note in offer.notes[:10])))
+    if offer.has_preview:
+        blocks.append(t.actions("look", t.button(PREVIEW, "Preview: what would happen", facts.name)))
     return {
         "type": "modal",
         "callback_id": SUBMIT,
@@ -48,68 +78,28 @@ def run_form(
     }
 
 
-def _input(parameter: Parameter, given: str) -> Block:
-    block: Block = {
-        "type": "input",
-        "block_id": f"{PREFIX}{parameter.name}",
-        "optional": not parameter.is_required,
-        "label": t.plain(parameter.name, 2000),
-        "element": _element(parameter, given),
+def _about(facts: PlaybookFacts) -> str:
+    return f"*{t.line(facts.title, 200)}*\n{t.escape(t.cut(facts.description, 600))}"
+
+
+def _region_menu(regions: Sequence[str], chosen: str) -> Block:
+    options = [option(each) for each in regions[:MOST_REGIONS]]
+    menu: Block = {"type": "static_select", "action_id": REGION, "options": options}
+    initial = next((each for each in options if each["value"] == chosen), None)
+    return {**menu, "initial_option": initial} if initial else menu
+
+
+def loading(facts: PlaybookFacts) -> Block:
+    """What is opened at once where the form itself must ask AWS first."""
+    return {
+        "type": "modal",
+        "title": t.plain(facts.name, TITLE),
+        "close": t.plain("Not now", TITLE),
+        "blocks": [
+            t.section("about", _about(facts)),
+            t.context("wait", ":hourglass_flowing_sand: Looking in AWS for what can be chosen. One moment…"),
+        ],
     }
-    if parameter.description:
-        block["hint"] = t.plain(parameter.description, 2000)
-    return block
-
-
-def _element(parameter: Parameter, given: str) -> Block:
-    default = "" if isinstance(parameter.default, Missing) else _as_text(parameter.default)
-    initial = given or default
-    choices = [_as_text(value) for value in parameter.allowed_values]
-    if parameter.type == "Boolean" and not choices:
-        choices = ["true", "false"]
-    choices = list(dict.fromkeys(choice for choice in choices if choice))
-    if choices and _fit_a_menu(choices) and not _is_list(parameter):
-        options = [_option(choice) for choice in choices]
-        element: Block = {"type": "static_select", "action_id": "value", "options": options}
-        chosen = next((option for option in options if option["value"] == initial), None)
-        return {**element, "initial_option": chosen} if chosen else element
-    initial = t.cut(initial, LONGEST_INPUT)
-    element = {"type": "plain_text_input", "action_id": "value"}
-    if parameter.display_type == "textarea" or parameter.type in ("StringMap", "MapList"):
-        element["multiline"] = True
-    if parameter.max_chars is not None and not _is_list(parameter):
-        # A text that is too long already stays, so that its error can be said beside it.
-        element["max_length"] = min(max(parameter.max_chars, len(initial), 1), LONGEST_INPUT)
-    return {**element, "initial_value": initial} if initial else element
-
-
-def _is_list(parameter: Parameter) -> bool:
-    return parameter.type == "StringList" or parameter.type.startswith("List<")
-
-
-def _fit_a_menu(choices: Sequence[str]) -> bool:
-    """Slack would refuse a longer menu, and a value that is cut is another value."""
-    return len(choices) <= MOST_OPTIONS and all(len(choice) <= LONGEST_OPTION for choice in choices)
-
-
-def _option(value: str) -> Block:
-    return {"text": t.plain(value, 75), "value": value}
-
-
-def _as_text(value: Json) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (list, dict)):
-        return ", ".join(str(item) for item in value) if _is_plain_list(value) else json.dumps(value)
-    return "" if value is None else str(value)
-
-
-def _is_plain_list(value: Json) -> bool:
-    """Whether the texts can be joined with commas and be told apart again."""
-    return isinstance(value, list) and all(
-        isinstance(item, str) and "," not in item and item == item.strip() and item[:1] not in ("", "[")
-        for item in value
-    )
 
 
 def metadata(view: Mapping[str, Any]) -> dict[str, str]:
@@ -121,26 +111,13 @@ def metadata(view: Mapping[str, Any]) -> dict[str, str]:
     return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
 
 
-def submitted(view: Mapping[str, Any]) -> dict[str, str]:
-    """The texts of a submitted form, by parameter; what was left empty is left out."""
-    found: dict[str, str] = {}
-    for block_id, values in (view.get("state", {}).get("values") or {}).items():
-        if not block_id.startswith(PREFIX):
-            continue
-        for element in values.values():
-            option = element.get("selected_option") or {}
-            text = option.get("value") or element.get("value") or ""
-            if text:
-                found[block_id.removeprefix(PREFIX)] = str(text)
-    return found
-
-
 def errors_beside(problems: Mapping[str, str], view: Mapping[str, Any]) -> dict[str, str]:
     """Problems as Slack wants them: by block id; those of no field go to the first one."""
     inputs = [block["block_id"] for block in view.get("blocks", []) if block.get("type") == "input"]
+    places = {parameter_of(block_id): block_id for block_id in inputs}
     found: dict[str, str] = {}
     for name, sentence in problems.items():
-        place = f"{PREFIX}{name}" if f"{PREFIX}{name}" in inputs else (inputs[0] if inputs else "")
+        place = places.get(name) or (inputs[0] if inputs else "")
         if place:
             found[place] = t.cut(f"{found[place]} {sentence}" if place in found else sentence, 1900)
     return found

@@ -26,10 +26,14 @@ from bot.slack.painter import CardPainter
 from bot.slack.store import SlackStore, message_table
 from bot.slack.whispers import Whispers
 from bot.slack.workspace import Workspace
+from engine.actions import BY_NAME
 from engine.dispatch.local import LocalDispatcher
 from infra.clock import Clock, utc_now
 from infra.settings_model import PersonEntry, Settings
 from playbooks.facts import ExecutionFacts
+from playbooks.previewing import Previews
+from playbooks.resources import Resources
+from tests.fakes.aws import QuietAws
 from tests.fakes.strict_slack import StrictSlack
 
 RESTART = """\
@@ -93,6 +97,8 @@ class Rig:
     groups: tuple[str, ...] = ()
     observed: list[str] = field(default_factory=list)
     fields: Mapping[str, Any] = field(default_factory=dict)
+    aws: QuietAws | None = None
+    """What forms and previews read; None = ids are typed, and there is no preview."""
 
     def __post_init__(self) -> None:
         identity = self.slack.identity
@@ -116,7 +122,11 @@ class Rig:
         self.people = People(client, self.service.directory, self.clock, workspace=workspace, groups=self.groups)
         self.door = SlackDoor(
             self.service.db, self.store, self.service.operations, self.service.queries, self.people, workspace,
-            Whispers(), self.clock,
+            Whispers(), self.clock, regions=settings.regions,
+            resources=Resources(lambda _: self.looking, self.clock) if self.aws else None,
+            previews=Previews(self.service.operations.planned, lambda *_: self.looking, BY_NAME, self.clock)
+            if self.aws
+            else None,
         )  # fmt: skip
         self.outbox = Outbox(
             self.service.db, self.store, client, CardPainter(self.door), self.clock, fallback=identity.channel
@@ -130,6 +140,12 @@ class Rig:
             for name, handle in (("reactions", self.service.reactions.handle), ("slack", notifier.handle))
         ]
 
+    @property
+    def looking(self) -> QuietAws:
+        """The AWS that is read."""
+        assert self.aws is not None
+        return self.aws
+
     def close(self) -> None:
         """End."""
         self.service.scripts.close()
@@ -141,6 +157,7 @@ class Rig:
         """Let everything that is due happen: steps, reactions, cards, private answers."""
         for _ in range(20):
             busy = self._carry() + sum(relay.pump() for relay in self.relays) + self.door.whispers.pump()
+            busy += self.door.workbench.pump()
             if not busy:
                 break
         self.outbox.pump()

@@ -20,6 +20,7 @@ NEEDED = {
     "auth_test": set(),
     "apps_connections_open": set(),
     "views_open": set(),
+    "views_push": set(),
     "views_update": set(),
     "views_publish": set(),
     "chat_postMessage": {"chat:write"},

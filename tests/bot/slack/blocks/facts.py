@@ -5,7 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 from audit.events import Actor
+from engine.consequence import Consequence
 from engine.document import Parameter
+from engine.preview_result import Failing, Planned, Preview, PreviewStep, Reach
 from engine.validation import parse
 from playbooks.facts import (
     AlarmFacts,
@@ -13,6 +15,7 @@ from playbooks.facts import (
     DecisionFacts,
     ExecutionFacts,
     PlaybookFacts,
+    PreviewFacts,
     StepFacts,
     SuggestionFacts,
     TimelineEntry,
@@ -98,6 +101,12 @@ parameters:
   Names: {type: StringList, default: [a, b]}
   Odd: {type: StringList, default: ["a,b", c]}
   Tags: {type: StringMap, default: {team: shop}}
+  Count: {type: Integer, default: 3}
+  Really: {type: Boolean}
+  Day: {type: String, default: "2026-03-02", allowedPattern: '^\\d{4}-\\d{2}-\\d{2}$'}
+  Zones: {type: StringList, default: [a, c], allowedValues: [a, b, c], maxItems: 2}
+  Others: {type: "List<AWS::EC2::Instance::Id>", default: [i-0b7d1c44e9f2a6d36], maxItems: 3}
+  Bucket: {type: "AWS::S3::Bucket::Name", default: logs-of-web}
 mainSteps:
   - {name: nap, action: "aws:sleep", inputs: {Duration: PT1S}}
 """
@@ -111,6 +120,30 @@ def playbook(**fields: Any) -> PlaybookFacts:
         ("<@U02SAM>", "lee"), "alarm web-*", "recover-instance",
     )  # fmt: skip
     return replace(usual, **fields)
+
+
+PICKERS = {
+    "AWS::EC2::Instance::Id": {"i-0b7d1c44e9f2a6d35": "web-1 (i-0b7d1c44e9f2a6d35) · running"},
+    "AWS::S3::Bucket::Name": {"logs-of-web": "logs-of-web"},
+}
+
+
+def previewed() -> PreviewFacts:
+    """What a stop would do."""
+    lost = (
+        Consequence("lost", "i-0b7d1c44e9f2a6d35", "its instance store (120 GB) is emptied"),
+        Consequence("changes", "i-0b7d1c44e9f2a6d35", "its public address changes"),
+    )
+    call = Planned("ec2", "StopInstances", {"InstanceIds": ["i-0b7d1c44e9f2a6d35"]}, lost)
+    steps = (
+        PreviewStep("look", "aws:executeAwsApi", Reach.SURE, "", Failing.NO),
+        PreviewStep("nap", "aws:sleep", Reach.MAYBE, "only if it is running", Failing.NO, calls=(call,)),
+        PreviewStep("tidy", "aws:executeAwsApi", Reach.ON_FAILURE, "nap fails", Failing.SURELY),
+    )
+    ends = (("Success", Reach.SURE, "nap"),)
+    role = "arn:aws:iam::123456789012:role/runbooks"
+    found = Preview(parse(PARAMETERS, name="x"), {}, steps, ("never",), ends, role)
+    return PreviewFacts(found, "eu-west-1", 7)
 
 
 def line(number: int, text: str = "stop: began") -> TimelineEntry:

@@ -76,6 +76,37 @@ def _element(element: Plain) -> Any:
             return s.StaticSelectMenu(
                 element["action_id"], options, initial_option=_option(initial) if initial else None
             )
+        case "multi_static_select":
+            initial = [_option(option) for option in element.get("initial_options", [])]
+            return s.StaticMultiSelectMenu(
+                element["action_id"],
+                [_option(option) for option in element["options"]],
+                initial_options=initial or None,
+                max_selected_items=element.get("max_selected_items"),
+            )
+        case "external_select":
+            return s.ExternalSelectMenu(
+                element["action_id"],
+                _option(element["initial_option"]) if "initial_option" in element else None,
+                element["min_query_length"],
+                placeholder=_text(element["placeholder"]),
+            )
+        case "multi_external_select":
+            return s.ExternalMultiSelectMenu(
+                element["action_id"],
+                min_query_length=element["min_query_length"],
+                initial_options=[_option(option) for option in element.get("initial_options", [])] or None,
+                max_selected_items=element.get("max_selected_items"),
+                placeholder=_text(element["placeholder"]),
+            )
+        case "checkboxes":
+            initial = [_option(option) for option in element.get("initial_options", [])]
+            options = [_option(option) for option in element["options"]]
+            return s.CheckboxGroup(element["action_id"], options, initial or None)
+        case "number_input":
+            return s.NumberInput(element["is_decimal_allowed"], element["action_id"], element.get("initial_value"))
+        case "datepicker":
+            return s.DatePicker(element["action_id"], element.get("initial_date"))
         case "plain_text_input":
             return s.PlainTextInput(
                 element["action_id"],
@@ -87,7 +118,8 @@ def _element(element: Plain) -> Any:
 
 
 def _option(option: Plain) -> Any:
-    return s.Option(_text(option["text"]), option["value"])
+    description = _text(option["description"]) if "description" in option else None
+    return s.Option(_text(option["text"]), option["value"], description)
 
 
 def _text(text: Plain) -> Any:

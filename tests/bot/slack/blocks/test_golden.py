@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bot.slack.blocks import alarm, answers, card, form, home
+from bot.slack.blocks import alarm, answers, card, form, home, preview
 from bot.slack.blocks import text as t
 from playbooks.facts import ExecutionFacts
 from tests.bot.slack.blocks import facts as f
@@ -92,6 +92,17 @@ FORMS = {
         {"Note": "Note is too long."},
         carried={"region": "us-east-1"},
     ),
+    "run_with_choices": form.run_form(
+        f.playbook(),
+        {"InstanceId": "i-0b7d1c44e9f2a6d35", "Count": "7", "Force": "true", "Really": "false"},
+        {},
+        carried={"region": "us-east-1"},
+        offer=form.Offer(f.PICKERS, ("AWS does not list roles: no.",), ("eu-west-1", "us-east-1"), has_preview=True),
+    ),
+    "loading": form.loading(f.playbook()),
+    "preview": preview.view("Preview: recover-instance", f.previewed()),
+    "preview_looking": preview.looking("Preview: recover-instance"),
+    "preview_problem": preview.problem("Preview: recover-instance", "AWS does not answer."),
     "reject": form.reject_form("r1", "Stop i-1 and start it?"),
     "notice": form.notice("Not started", "You may not run `nap`."),
 }

@@ -5,12 +5,16 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as some
 
-from bot.slack.blocks import alarm, answers, card, form, home
+from bot.slack.blocks import alarm, answers, card, form, home, preview
 from bot.slack.blocks import text as t
+from bot.slack.blocks.inputs import Pickers
+from engine.consequence import Consequence
 from playbooks.facts import DecisionFacts
+from playbooks.typed import typed_values
 from tests.bot.slack.blocks import facts as f
 from tests.bot.slack.blocks.foreign import check_message, check_view
 from tests.fakes.clock import NIGHT
@@ -115,29 +119,85 @@ def test_a_form_of_anything_fits(text: str, given_: str) -> None:
     check_view(form.reject_form("r1", text or "x"))
 
 
-def test_a_form_that_is_left_as_it_is_gives_back_its_values() -> None:
-    """Defaults and given values survive the way through the form, commas and all."""
-    from playbooks.typed import typed_values
-
+@pytest.mark.parametrize("pickers", [{}, f.PICKERS])
+def test_a_form_that_is_left_as_it_is_gives_back_its_values(pickers: Pickers) -> None:
+    """Defaults and given values survive the way through the form, commas and all, whatever they are chosen with."""
     facts = f.playbook()
-    view = form.run_form(facts, {"InstanceId": "i-1"}, {}, carried={})
+    offer = form.Offer(pickers, regions=("eu-west-1", "us-east-1"))
+    given_ = {"InstanceId": "i-1", "Really": "true"}
+    view = form.run_form(facts, given_, {}, carried={"region": "us-east-1"}, offer=offer)
     state = {
         block["block_id"]: {"value": _as_submitted(block["element"])}
         for block in view["blocks"]
         if block["type"] == "input"
     }
-    given_ = form.submitted({"state": {"values": state}})
+    found = form.submitted({**view, "state": {"values": state}})
 
-    assert typed_values(facts.parameters, given_) == {
+    assert typed_values(facts.parameters, found) == {
         "InstanceId": "i-1", "Size": "small", "Force": "false", "Names": ["a", "b"], "Odd": ["a,b", "c"],
-        "Tags": {"team": "shop"},
+        "Tags": {"team": "shop"}, "Count": "3", "Really": "true", "Day": "2026-03-02", "Zones": ["a", "c"],
+        "Others": ["i-0b7d1c44e9f2a6d36"], "Bucket": "logs-of-web",
     }  # fmt: skip
 
 
+def test_a_box_that_is_not_ticked_says_no() -> None:
+    """Also where Slack leaves it out of the state: its default must not win over what was seen."""
+    view = form.run_form(f.playbook(), {"Force": "true"}, {}, carried={})
+    unticked = {"p:Force": {"value": {"type": "checkboxes", "selected_options": []}}}
+
+    assert form.submitted({**view, "state": {"values": unticked}}) == {"Force": "false"}
+    assert form.submitted({**view, "state": {"values": {}}}) == {"Force": "false"}
+
+
+def test_each_type_has_its_input() -> None:
+    """Menus, boxes, numbers, days, pickers: by the parameter's type and what it allows."""
+    view = form.run_form(f.playbook(), {}, {}, carried={}, offer=form.Offer(f.PICKERS))
+    kinds = {block["label"]["text"]: block["element"]["type"] for block in view["blocks"] if block["type"] == "input"}
+
+    assert kinds == {
+        "InstanceId": "external_select", "Size": "static_select", "Force": "checkboxes", "Note": "plain_text_input",
+        "Names": "plain_text_input", "Odd": "plain_text_input", "Tags": "plain_text_input", "Count": "number_input",
+        "Really": "static_select", "Day": "datepicker", "Zones": "multi_static_select",
+        "Others": "multi_external_select", "Bucket": "external_select",
+    }  # fmt: skip
+
+
+@given(foreign, foreign)
+def test_a_form_with_choices_of_anything_fits(text: str, given_: str) -> None:
+    """Whatever resources and Regions are called, and whatever was given before."""
+    facts = f.playbook()
+    pickers = {kind: {given_: text} for kind in f.PICKERS}
+    offer = form.Offer(pickers, (text,) * 12, ("eu-west-1", "us-east-1"), has_preview=True)
+    values = {each.name: given_ for each in facts.parameters}
+    view = form.run_form(facts, values, {}, carried={"region": "eu-west-1"}, offer=offer)
+
+    check_view(view)
+    harmless(view)
+
+
+@given(foreign, some.integers(1, 200))
+def test_a_preview_of_anything_fits(text: str, count: int) -> None:
+    """However long the runbook and whatever it takes away."""
+    usual = f.previewed()
+    step = replace(usual.preview.steps[1], why=text, name=text or "x")
+    lost = tuple(Consequence("lost", f"{text}{number}", text) for number in range(count))
+    step = replace(step, calls=tuple(replace(call, consequences=lost) for call in step.calls))
+    found = replace(usual.preview, steps=(step,) * count, role=text, not_reached=(text,) * count)
+    view = preview.view(text or "x", replace(usual, preview=found))
+
+    check_view(view)
+    harmless(view)
+
+
 def _as_submitted(element: dict[str, Any]) -> dict[str, Any]:
-    if element["type"] == "static_select":
-        return {"type": "static_select", "selected_option": element.get("initial_option")}
-    return {"type": "plain_text_input", "value": element.get("initial_value")}
+    match element["type"]:
+        case "static_select" | "external_select":
+            return {"type": element["type"], "selected_option": element.get("initial_option")}
+        case "multi_static_select" | "multi_external_select" | "checkboxes":
+            return {"type": element["type"], "selected_options": element.get("initial_options", [])}
+        case "datepicker":
+            return {"type": "datepicker", "selected_date": element.get("initial_date")}
+    return {"type": element["type"], "value": element.get("initial_value")}
 
 
 def test_foreign_text_cannot_pass_for_a_line_of_ours() -> None:
