@@ -113,7 +113,8 @@ def _playbooks(service: Service) -> tuple[Check, Catalog]:
         fix = "say use_library: true, or name a folder in playbooks"
         return Check("playbooks", ok=False, detail="there are none", fix=fix), NO_CATALOG
     detail = f"{len(catalog.all)}: {', '.join(playbook.name for playbook in catalog.all)}"
-    return Check("playbooks", ok=True, detail=detail), catalog
+    warned = "".join(f"; {problem}" for problem in catalog.warnings[:MOST_SHOWN])
+    return Check("playbooks", ok=True, detail=detail + warned), catalog
 
 
 def _approvers(service: Service, catalog: Catalog, slack: SlackFound) -> list[Check]:

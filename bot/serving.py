@@ -128,7 +128,8 @@ def build(service: Service) -> Serving:
         *event_parts(service, serving.stopping),
         *_api(service),
     ]
-    _ = service.catalog  # a broken folder stops the start here, before anything runs
+    for problem in service.catalog.warnings:  # a broken folder stops the start here, before anything runs
+        log.warning("a step of a playbook will fail", problem=str(problem))
     return serving
 
 

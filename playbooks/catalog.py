@@ -25,6 +25,8 @@ class Catalog:
     """The playbooks, by name."""
 
     all: tuple[Playbook, ...]
+    warnings: tuple[Problem, ...] = ()
+    """What will not work in a run, though everything else does: steps whose action nobody here can carry out."""
 
     def get(self, name: str) -> Playbook | None:
         """The playbook of that name."""
@@ -41,6 +43,7 @@ class Catalog:
 def load(folders: Sequence[Path], *, available_actions: Collection[str], library: Path = LIBRARY) -> Catalog:
     """Read every playbook below the folders. Raises InvalidLibrary with every problem.
 
+    An action that is unknown here, or AWS's own, is only a warning: its step fails, the others may be all one needs.
     A name is taken once. Only a file that says `overrides: library` takes the place of the library's playbook of its
     name, so that nobody replaces what others rely on by accident.
     """
@@ -49,7 +52,9 @@ def load(folders: Sequence[Path], *, available_actions: Collection[str], library
         loading.read(folder)
     if loading.problems:
         raise InvalidLibrary(tuple(loading.problems))
-    return Catalog(tuple(sorted(loading.found.values(), key=lambda playbook: playbook.name)))
+    return Catalog(
+        tuple(sorted(loading.found.values(), key=lambda playbook: playbook.name)), warnings=tuple(loading.warnings)
+    )
 
 
 class _Loading:
@@ -58,6 +63,7 @@ class _Loading:
     def __init__(self, available_actions: Collection[str], library: Path) -> None:
         self._available_actions, self.library = available_actions, library
         self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
         self.found: dict[str, Playbook] = {}
 
     def read(self, folder: Path) -> None:
@@ -138,7 +144,7 @@ class _Loading:
         examined = self._examined(path, name)
         if examined is None or examined.document is None:
             return None
-        self.problems += unsupported_actions(examined.document, examined.source, self._available_actions)
+        self.warnings += unsupported_actions(examined.document, examined.source, self._available_actions)
         return examined.document
 
     def _examined(self, path: Path, name: str) -> Examined | None:

@@ -381,6 +381,20 @@ def test_a_broken_playbook(world: World, tmp_path: Path) -> None:
     assert "approvers" not in found
 
 
+def test_a_playbook_with_a_step_that_will_fail(world: World, tmp_path: Path) -> None:
+    """All is well, and the step whose action only AWS has is named."""
+    home = tmp_path / "mine" / "foreign"
+    home.mkdir(parents=True)
+    (home / "playbook.yaml").write_text("title: x\n")
+    (home / "runbook.yaml").write_text(
+        'schemaVersion: "0.3"\nmainSteps:\n  - {name: share, action: "aws:shareSQLMedia", inputs: {}}\n'
+    )
+    found = world.found(PLAYBOOKS=str(tmp_path / "mine"))["playbooks"]
+
+    assert found.ok
+    assert found.detail.endswith('runbook.yaml:3:19 step "share" uses aws:shareSQLMedia, which is not available here.')
+
+
 def test_scripts_that_could_not_be_jailed(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It matters as soon as a playbook has one, unless the operator has accepted it."""
     monkeypatch.setattr(ScriptRunner, "isolation", Isolation("none", "nothing"))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from prometheus_client import generate_latest
+from structlog.testing import capture_logs
 
 from bot.demo.workspace import Identity
 from bot.service import Service
@@ -89,6 +90,19 @@ def test_it_is_ready_once_everything_runs(serving: Serving) -> None:
     serving.start()
 
     assert serving.problems() == []
+
+
+def test_a_step_that_will_fail_is_told_at_the_start(path: Path, tmp_path: Path) -> None:
+    """An action that only AWS has stops nothing, but whoever starts the bot reads where it stands."""
+    foreign = NAP + '  - {name: share, action: "aws:shareSQLMedia", inputs: {}}\n'
+    folder(tmp_path / "playbooks", "nap", "title: A nap\n", foreign)
+    with capture_logs() as logs:
+        made = build(Service(settings(f"sqlite:///{path}", tmp_path, slack_mode="off")))
+        made.start()
+        made.stop()
+
+    (told,) = [entry["problem"] for entry in logs if entry["event"] == "a step of a playbook will fail"]
+    assert 'nap/runbook.yaml:4:19 step "share" uses aws:shareSQLMedia, which is not available here.' in told
 
 
 def test_a_locked_database_makes_it_unready(serving: Serving, path: Path) -> None:
