@@ -81,6 +81,8 @@ class ChildOrder:
     """Where it runs; "" = where its parent does."""
     role: str = ""
     """The role it runs as there, unless the document names its own; "" = its parent's."""
+    stored: Mapping[str, Any] = field(default_factory=dict)
+    """What its defaults need of Parameter Store; the engine reads it."""
     fan_out: Mapping[str, Json] = field(default_factory=dict)
     """Rate-control members as StartAutomationExecution spells them, for targets that are sought there."""
     label: str = ""

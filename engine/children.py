@@ -1,16 +1,17 @@
 """Child executions as a step of their parent has them: found, counted and ordered."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from engine import conductor
-from engine.action import ChildOrder, ChildResult
+from engine.action import ChildOrder, ChildResult, Outcome, Waiting
 from engine.document import Document
 from engine.execution import Execution
 from engine.performing import child_result
-from engine.protocol import StartOrder
+from engine.protocol import StartOrder, Stored
 from engine.shelf import DocumentShelf
 from engine.store import ExecutionStore
+from engine.stored_parameters import Prepare, as_it_is
 from engine.targets import fan_out_document
 from infra.aws_models import partition_of
 from infra.db import Transaction
@@ -30,6 +31,7 @@ class Children:
     store: ExecutionStore
     shelf: DocumentShelf
     documents: DocumentSource | None
+    prepare: Prepare = as_it_is
 
     def of_step(self, tx: Transaction, state: Execution) -> ChildResult | None:
         """The one child of the running step."""
@@ -55,6 +57,25 @@ class Children:
     def _result(self, tx: Transaction, child: Execution) -> ChildResult:
         return child_result(child, self.shelf.of(tx, child))
 
+    def prepared(self, parent: Execution, outcome: Outcome | None) -> Outcome | None:
+        """The outcome with what the ordered children need of Parameter Store; to be asked outside any transaction."""
+        if not isinstance(outcome, Waiting) or self.prepare is as_it_is:
+            return outcome
+        known: dict[tuple[str, ...], Stored] = {}
+        child = outcome.child and self._prepared(parent, outcome.child, known)
+        children = outcome.children and tuple(self._prepared(parent, each, known) for each in outcome.children)
+        return replace(outcome, child=child, children=children)
+
+    def _prepared(self, parent: Execution, order: ChildOrder, known: dict[tuple[str, ...], Stored]) -> ChildOrder:
+        try:
+            wish = self.wish(parent, order, order.execution_id)
+        except LookupError:
+            return order  # refused, with this sentence, where it is to be started
+        key = (wish.document.digest, wish.region, wish.account, wish.role, *sorted(wish.parameters))
+        if key not in known:
+            known[key] = self.prepare(wish).stored
+        return replace(order, stored=known[key])
+
     def wish(self, parent: Execution, order: ChildOrder, child_id: str) -> StartOrder:
         """The start that a step has ordered. Raises LookupError with a sentence."""
         if self.documents is None:
@@ -69,5 +90,6 @@ class Children:
         return StartOrder(
             document, parameters, parent.started_by, order.region or parent.region, order.account or parent.account,
             partition_of(order.region) if order.region else parent.partition, execution_id=child_id,
-            context={name: value for name, value in context.items() if value},
+            context={name: value for name, value in context.items() if value}, stored=order.stored,
+            role=order.role or parent.assume_role,
         )  # fmt: skip

@@ -25,7 +25,7 @@ from engine.rules import Rules, exponential_backoff, system_values
 from engine.shelf import DocumentShelf
 from engine.signals import Signal
 from engine.store import ExecutionStore, Superseded
-from infra.canonical import Json
+from engine.stored_parameters import Prepare, as_it_is, store_of
 from infra.clock import Clock
 from infra.db import Database, Transaction
 
@@ -52,7 +52,8 @@ class Surroundings:
     clock: Clock
     documents: DocumentSource | None = None
     backoff: Callable[[int], timedelta] = exponential_backoff
-    parameter_store: Callable[[str], Json] | None = None
+    prepare: Prepare = as_it_is
+    """Reads ahead what a child's defaults need of Parameter Store."""
     worker: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
 
 
@@ -74,7 +75,7 @@ class EmbeddedEngine:
     def __init__(self, here: Surroundings) -> None:
         self._here = here
         self._store, self._clock = here.store, here.clock
-        self._children = Children(here.store, here.shelf, here.documents)
+        self._children = Children(here.store, here.shelf, here.documents, here.prepare)
         self.dispatcher: Dispatcher | None = None
         self._carriers = itertools.count(1)
         self._held: dict[str, str] = {}
@@ -116,9 +117,9 @@ class EmbeddedEngine:
             context=order.context,
         )
         system = system_values(state, now)
-        parameters = bind(document, order.parameters, system=system, parameter_store=self._here.parameter_store)
+        parameters = bind(document, order.parameters, system=system, parameter_store=store_of(order.stored))
         variables = initial_variables(document, parameters, system=system)
-        role = assumed_role(document, parameters, system) or (parent.assume_role if parent else "")
+        role = assumed_role(document, parameters, system) or order.role
         return replace(state, parameters=parameters, variables=variables, assume_role=role)
 
     def signal(self, tx: Transaction, execution_id: str, signal: Signal) -> None:
@@ -208,6 +209,7 @@ class EmbeddedEngine:
         if call.kind == "cancel":
             for child_id in (call.step.child_id, *(each.execution_id for each in carried.children)):
                 self._stop_child(child_id, state)
+        outcome = self._children.prepared(state, outcome)
         with self._here.db.transaction() as tx:
             return self._conclude(tx, carried, outcome, events, carrier)
 
@@ -246,8 +248,7 @@ class EmbeddedEngine:
         if step is None or self._store.get(tx, child_id) is not None:
             return
         wish = self._children.wish(parent, order, child_id)
-        heir = replace(parent, assume_role=order.role) if order.role else parent
-        self._start(tx, wish, parent=heir)
+        self._start(tx, wish, parent=parent)
 
     def _stop_child(self, child_id: str, parent: Execution) -> None:
         if not child_id:

@@ -17,12 +17,15 @@ from engine.rules import exponential_backoff
 from engine.shelf import DocumentShelf
 from engine.signals import Signal
 from engine.store import ExecutionStore, Selection
+from engine.stored_parameters import Prepare, ReadAhead, as_it_is
 from infra.canonical import Json
 from infra.clock import Clock
 from infra.db import Database, metadata
 
 OPEN: Final = Selection(statuses=tuple(str(status) for status in Status if status not in FINAL))
 MOST_OPEN: Final = 10_000
+PATIENCE: Final = timedelta(seconds=20)
+"""For Parameter Store: nobody but the caller waits."""
 Answer = Callable[[Execution], Signal | None]
 """Asked when only people can move the execution; None leaves it waiting, and the run ends there."""
 
@@ -57,6 +60,9 @@ class Foreground:
         self.audit = AuditStore()
         self.store = ExecutionStore(self.audit)
         self._clock, self._pause = clock, pause
+        self._prepare: Prepare = as_it_is
+        if parameter_store is not None:
+            self._prepare = ReadAhead(lambda _: parameter_store, clock, patience=PATIENCE)
         self._agenda = Agenda()
         surroundings = Surroundings(
             self._db,
@@ -67,15 +73,16 @@ class Foreground:
             clock,
             documents=documents,
             backoff=backoff,
-            parameter_store=parameter_store,
+            prepare=self._prepare,
         )
         self._engine = EmbeddedEngine(surroundings)
         self._engine.dispatcher = self._agenda
 
     def run(self, order: StartOrder, answer: Answer) -> Execution:
         """Run to the end, or to a question that nobody answers. Raises ParametersInvalid."""
+        prepared = self._prepare(order)
         with self._db.transaction() as tx:
-            execution_id = self._engine.start(tx, order)
+            execution_id = self._engine.start(tx, prepared)
         while True:
             self._work()
             state = self._state(execution_id)

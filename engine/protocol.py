@@ -7,8 +7,12 @@ from typing import Literal, Protocol
 from audit.events import Actor
 from engine.document import Document
 from engine.signals import Signal
+from infra.aws_errors import AwsRefused, AwsUnreachable
 from infra.canonical import Json
 from infra.db import Transaction
+
+Stored = Mapping[str, Json | AwsRefused | AwsUnreachable]
+"""What Parameter Store answered, by name."""
 
 
 class ExecutionNotFound(Exception):
@@ -36,6 +40,10 @@ class StartOrder:
     context: Mapping[str, Json] = field(default_factory=dict)
     engine: Literal["", "embedded", "ssm"] = ""
     """Who is to run it; "" = as the settings say."""
+    stored: Stored = field(default_factory=dict)
+    """What the defaults need of Parameter Store, as it was read before (engine/stored_parameters.py)."""
+    role: str = ""
+    """Whom it runs as, unless the document says; "" = as the engine itself."""
     aws_document: str = ""
     """For SSM: name, NAME:VERSION or ARN of the document there; "" = ours is pushed."""
 

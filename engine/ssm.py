@@ -6,7 +6,7 @@ signal is sent the waiting step is read.
 """
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from engine.shelf import DocumentShelf
 from engine.signals import Signal, SignalRefused, SignalType
 from engine.ssm_store import Look, SsmStore
 from engine.store import ExecutionStore
+from engine.stored_parameters import store_of
 from engine.wire import strings
 from infra.canonical import Json, canonical
 from infra.clock import Clock
@@ -44,7 +45,6 @@ class SsmSurroundings:
     ssm: SsmStore
     actions: Mapping[str, Action[Any]]
     clock: Clock
-    parameter_store: Callable[[str], Json] | None = None
 
 
 class SsmEngine:
@@ -87,7 +87,7 @@ class SsmEngine:
             engine="ssm",
         )
         system = system_values(state, self._clock())
-        parameters = bind(document, order.parameters, system=system, parameter_store=self._here.parameter_store)
+        parameters = bind(document, order.parameters, system=system, parameter_store=store_of(order.stored))
         return replace(state, parameters=parameters, variables=initial_variables(document, parameters, system=system))
 
     @staticmethod

@@ -22,6 +22,7 @@ from engine.scripts.runner import ScriptRunner
 from engine.scripts.script import ScriptPolicy
 from engine.shelf import DocumentShelf
 from engine.store import ExecutionStore
+from engine.stored_parameters import ReadAhead
 from infra.clock import utc_now
 from infra.db import Database
 from migrations.tables import all_tables
@@ -90,10 +91,11 @@ class World:
         performer = Performer(BY_NAME, aws.of, clock, poll=poll, services={"scripts": scripts})
         self._shelf = DocumentShelf(self._executions)
         documents = MotoDocuments(backend)
+        self._prepare = ReadAhead(lambda _: aws.session(region=self.region).parameter, clock)
         return EmbeddedEngine(
             Surroundings(
                 self._db, self._executions, self._shelf, BY_NAME, performer, clock, documents=documents,
-                parameter_store=aws.session(region=self.region).parameter,
+                prepare=self._prepare,
             )
         )  # fmt: skip
 
@@ -109,7 +111,7 @@ class World:
         verbs = Automation(
             AutomationParts(
                 self._db, self._audit, self._executions, approvals, TagStore(), self._shelf, self._engine, documents,
-                directory, reactions.question, clock, self.account,
+                directory, reactions.question, clock, self.account, prepare=self._prepare,
             )
         )  # fmt: skip
         facts = AutomationFacts(

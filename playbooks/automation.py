@@ -20,6 +20,7 @@ from engine.protocol import Engine, ExecutionNotFound, StartOrder
 from engine.shelf import DocumentShelf
 from engine.signals import Signal, SignalRefused, SignalType
 from engine.store import ExecutionStore
+from engine.stored_parameters import Prepare, as_it_is
 from infra.aws_models import partition_of
 from infra.canonical import Json, digest
 from infra.clock import Clock
@@ -65,6 +66,8 @@ class AutomationParts:
     clock: Clock
     account: str
     controllers: Controllers = lambda _: None
+    prepare: Prepare = as_it_is
+    """Reads ahead what a start needs of Parameter Store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,7 @@ class Automation:
             return known
         document = self._parts.documents.wanted(wish.document, wish.version)
         try:
-            return self._start(self._order(wish, document, key, by, principal), wish)
+            return self._start(self._parts.prepare(self._order(wish, document, key, by, principal)), wish)
         except ParametersInvalid as error:
             raise SsmRefused("InvalidAutomationExecutionParametersException", str(error)) from error
         except IntegrityError:
