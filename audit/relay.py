@@ -5,6 +5,7 @@ two is impossible. What a reader does beyond the database must bear repetition.
 """
 
 import threading
+import time
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
@@ -19,6 +20,8 @@ log = structlog.get_logger(__name__)
 
 Handle = Callable[[Transaction, Entry], None]
 BATCH = 100
+TURN_SECONDS = 0.02
+"""So long one transaction hands events over at most: on SQLite a click waits for the one writer."""
 SWEEP = timedelta(seconds=5)
 """Safety net for commits of other processes; our own wake the relay at once."""
 TRIES = 5
@@ -99,9 +102,13 @@ class Relay:
             with self._db.transaction() as tx:
                 cursor = max(self._store.lock_cursor(tx, self._name), self._seen)
                 entries = self._store.batch(tx, after=cursor, limit=limit, names=self._names)
-                for entry in entries:
+                began = time.monotonic()
+                for number, entry in enumerate(entries, 1):
                     at = entry.seq
                     self._handle(tx, entry)
+                    if time.monotonic() - began > TURN_SECONDS:
+                        entries = entries[:number]
+                        break
                 if entries:
                     self._store.move_cursor(tx, self._name, entries[-1].seq)
         except DatabaseUnavailable:

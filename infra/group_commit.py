@@ -8,6 +8,7 @@ has either committed or left that to somebody who is certain to come.
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -45,9 +46,10 @@ class GroupCommit:
         self._connect = connect
         self._patience = patience
         self._busy_timeout = 0
-        self._gate = threading.Condition()
+        self._gate = threading.Lock()
         self._is_taken = False
-        self._waiting = 0
+        self._line: deque[threading.Event] = deque()
+        """Who waits for the turn, in the order of coming: a busy loop must not overtake a click."""
         self._group = _Group()
         self._writer: Connection | None = None
 
@@ -82,22 +84,29 @@ class GroupCommit:
         self._discard_writer()
 
     def _take_turn(self, patience: float) -> None:
-        is_mine = False
+        with self._gate:
+            if not self._is_taken:
+                self._is_taken = True
+                return
+            place = threading.Event()
+            self._line.append(place)
         try:
-            with self._gate:
-                self._waiting += 1
-                try:
-                    self._gate.wait_for(lambda: not self._is_taken, patience)
-                finally:
-                    self._waiting -= 1
-                    is_mine, self._is_taken = not self._is_taken, True
+            place.wait(patience)
         except BaseException:
             # Interrupted in line (Ctrl-C): the one before may count on us for the commit.
-            if is_mine:
+            if not self._has_left_line(place):
                 self._finish()
             raise
-        if not is_mine:
+        if self._has_left_line(place):
             raise TurnNotReached(f"other writers took longer than {patience:g} s")
+
+    def _has_left_line(self, place: threading.Event) -> bool:
+        """Leave the line; False where the turn was given to us already."""
+        with self._gate:
+            if place.is_set():
+                return False
+            self._line.remove(place)
+            return True
 
     def _join(self, deadline: float) -> tuple[Connection, _Group]:
         connection = self._writing()
@@ -130,7 +139,7 @@ class GroupCommit:
         """Give up the turn: to the next in line while the group may grow, else after its commit."""
         group = self._group
         with self._gate:
-            if group.error is None and self._waiting and group.size < GROUP_LIMIT:
+            if group.error is None and self._line and group.size < GROUP_LIMIT:
                 self._give_up_turn()
                 return
         self._group = _Group()
@@ -153,8 +162,11 @@ class GroupCommit:
             self._writing().exec_driver_sql("COMMIT")
 
     def _give_up_turn(self) -> None:
-        self._is_taken = False
-        self._gate.notify()
+        """Give the turn to the first in line, while the gate is held."""
+        if self._line:
+            self._line.popleft().set()
+        else:
+            self._is_taken = False
 
     def _writing(self) -> Connection:
         if self._writer is None:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -45,9 +46,9 @@ class Members:
         """Put a member in line that writes `name`, then runs `body`."""
         thread = threading.Thread(target=self._run, args=(name, body))
         self._threads.append(thread)
-        line = self.db._group._waiting
+        line = len(self.db._group._line)
         thread.start()
-        wait_until(lambda: self.db._group._waiting > line)
+        wait_until(lambda: len(self.db._group._line) > line)
 
     def _run(self, name: str, body: Callable[[Any], object]) -> None:
         try:
@@ -184,22 +185,36 @@ def test_a_member_that_is_interrupted_in_line_does_not_strand_the_others(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one before counted on it for the commit; it still happens."""
-    gate, members = db._group._gate, Members(db)
-    wait_for = gate.wait_for
+    members = Members(db)
 
-    def interrupted(predicate: Callable[[], bool], timeout: float | None = None) -> bool:
-        wait_for(predicate, timeout)
-        raise KeyboardInterrupt
+    class Interrupted(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            super().wait(timeout)
+            raise KeyboardInterrupt
 
     with db.transaction() as tx:
         tx.execute(insert(note).values(text="first"))
-        monkeypatch.setattr(gate, "wait_for", interrupted)
+        monkeypatch.setattr("infra.group_commit.threading", SimpleNamespace(Event=Interrupted))
         members.add("interrupted")
         monkeypatch.undo()
     members.join()
 
     assert written(db) == {"first"}
     assert isinstance(members.errors["interrupted"], KeyboardInterrupt)
+
+
+def test_whoever_comes_first_has_the_next_turn(db: Database) -> None:
+    """A loop that comes back at once stands behind those who wait: it cannot keep them out."""
+    members = Members(db)
+    with db.transaction() as tx:
+        tx.execute(insert(note).values(text="first"))
+        for name in ("a", "b", "c"):
+            members.add(name)
+    with db.transaction() as tx:
+        seen = [row.text for row in tx.execute(select(note.c.text))]
+    members.join()
+
+    assert set(seen) == {"first", "a", "b", "c"}
 
 
 def test_a_line_that_does_not_move_is_left(sqlite_database: Database) -> None:
