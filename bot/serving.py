@@ -24,9 +24,11 @@ from engine.dispatch.celery import CeleryDispatcher, celery_app
 from engine.dispatch.local import LocalDispatcher
 from infra.announcements import Announcements
 from infra.db import DatabaseUnavailable
-from infra.leadership import Leadership, is_anybody_leading
+from infra.leadership import Lead, Leadership, is_anybody_leading
 from infra.settings import SettingsInvalid
+from infra.shared_clock import SharedClock
 from migrations import runner
+from playbooks.expiry import SHARED
 
 log = structlog.get_logger()
 
@@ -106,6 +108,7 @@ def build(service: Service) -> Serving:
     """Everything the settings switch on. Raises SchemaOutdated, InvalidLibrary."""
     runner.check(service.db)
     serving = Serving(service)
+    clock_parts = shared_clock(service, serving.stopping)
     dispatcher = dispatcher_of(service)
     _watch(service, serving)
     relay = Relay(service.db, service.audit, name="reactions", handle=service.reactions.handle, clock=service.clock)
@@ -115,6 +118,7 @@ def build(service: Service) -> Serving:
     intake_parts, sns = _intake(service, serving.stopping)
     web = web_part(service, serving, Doors(slack=doors, sns=sns))
     serving.parts = [
+        *clock_parts,
         came_up,
         Part("scripts", lambda: None, service.scripts.close),
         Part("dispatcher", dispatcher.start, dispatcher.stop),
@@ -148,24 +152,39 @@ def dispatcher_of(service: Service) -> LocalDispatcher | CeleryDispatcher:
 
 def led(
     service: Service, name: str, loop: Callable[[threading.Event], object], stopping: threading.Event,
-    *, wake: Callable[[], object],
+    *, wake: Callable[[], object], fence: Callable[[Lead], object] = lambda _lead: None,
 ) -> Part:  # fmt: skip
-    """A loop that one process at a time runs: with Celery under a lease, else simply here."""
+    """A loop that one process at a time runs: with Celery under a lease, else simply here.
+
+    `fence` hands the lease to what must ask for it before it does something.
+    """
     if service.settings.dispatch != "celery":
         return threaded(name, loop, stopping, wake=wake)
     leadership = Leadership(service.db, name, service.clock)
+    fence(leadership)
     return threaded(name, lambda stop: leadership.run(stop, loop, wake=wake), stopping, wake=wake, patience=12)
+
+
+def shared_clock(service: Service, stopping: threading.Event) -> list[Part]:
+    """Where there are several processes they all go by the database's clock. Before any part has asked for the time."""
+    if service.settings.dispatch != "celery":
+        return []
+    clock = SharedClock(service.db)
+    service.clock = clock
+    service.expiry.refill_every = SHARED
+    return [threaded("clock", clock.follow, stopping)]
 
 
 def _say_what_was_found(service: Service) -> None:
     """The first event of the process: what was unfinished when it came up."""
     with service.db.transaction() as tx:
-        if service.settings.dispatch == "celery" and is_anybody_leading(tx, service.clock()):
+        is_shared = service.settings.dispatch == "celery"
+        if is_shared and is_anybody_leading(tx, service.clock()):
             return  # others have been here all the time
         found = {
             "open_executions": service.executions.open_count(tx.connection),
             "open_approvals": service.approvals.open_count(tx.connection),
-            "interrupted": service.executions.interrupted(tx.connection),
+            "interrupted": service.executions.interrupted(tx.connection, now=service.clock() if is_shared else None),
         }
         head = service.audit.head(tx)[0]
         last = next(iter(service.audit.batch(tx, after=head - 1, limit=1)), None) if head else None
@@ -216,7 +235,7 @@ def _ssm_parts(service: Service, stopping: threading.Event) -> list[Part]:
     """Following AWS, where it runs anything for us."""
     if not service.uses_ssm:
         return []
-    return [threaded("ssm", service.ssm_runner.run, stopping, wake=service.ssm_runner.wake)]
+    return [led(service, "ssm", service.ssm_runner.run, stopping, wake=service.ssm_runner.wake)]
 
 
 def event_parts(service: Service, stopping: threading.Event) -> list[Part]:
@@ -264,7 +283,7 @@ def _slack(service: Service, serving: Serving) -> tuple[Handler | None, list[Par
     )
     parts = [
         threaded("notifier", slack.relay.run, stopping),
-        led(service, "outbox", slack.outbox.run, stopping, wake=slack.outbox.wake),
+        led(service, "outbox", slack.outbox.run, stopping, wake=slack.outbox.wake, fence=slack.outbox.led_by),
         threaded("whispers", slack.door.whispers.run, stopping),
         *(threaded(f"workbench-{number}", slack.door.workbench.run, stopping) for number in range(WORKBENCHES)),
     ]

@@ -5,12 +5,13 @@ runs the wanted call outside any transaction, and commits how it ended together 
 """
 
 import itertools
-import threading
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
+
+import structlog
 
 from audit.events import Actor, Event
 from engine import conductor
@@ -18,8 +19,9 @@ from engine.action import Action, ChildOrder, ChildResult, Outcome, Waiting
 from engine.children import Children, DocumentSource
 from engine.document import Document
 from engine.execution import Change, Execution
+from engine.leases import LEASE, Leases
 from engine.parameters import bind, initial_variables
-from engine.performing import Performer, assumed_role
+from engine.performing import Abandoned, Performer, assumed_role
 from engine.protocol import ExecutionNotFound, StartOrder
 from engine.rules import Rules, exponential_backoff, system_values
 from engine.shelf import DocumentShelf
@@ -29,8 +31,7 @@ from engine.stored_parameters import Prepare, as_it_is, store_of
 from infra.clock import Clock
 from infra.db import Database, Transaction
 
-LEASE = timedelta(seconds=6)
-"""A carrier that has not renewed for this long is taken for dead."""
+log = structlog.get_logger()
 
 
 class Dispatcher(Protocol):
@@ -78,8 +79,7 @@ class EmbeddedEngine:
         self._children = Children(here.store, here.shelf, here.documents, here.prepare)
         self.dispatcher: Dispatcher | None = None
         self._carriers = itertools.count(1)
-        self._held: dict[str, str] = {}
-        self._held_lock = threading.Lock()
+        self._leases = Leases(here.db, here.store, here.clock)
 
     # -- verbs
 
@@ -160,9 +160,18 @@ class EmbeddedEngine:
                 carried = self._perform(carried, carrier)
         except Superseded:
             return
+        except Abandoned as left:
+            self._leave(execution_id, left)
         finally:
-            with self._held_lock:
-                self._held.pop(carrier, None)
+            self._leases.drop(carrier)
+
+    def _leave(self, execution_id: str, left: Abandoned) -> None:
+        """Keep what was called before the lease ran out; whoever has the step now says how it ended."""
+        log.warning("lease lost, step left to others", execution=execution_id)
+        if left.events:
+            with self._here.db.transaction() as tx:
+                state, rules = self._locked(tx, execution_id)
+                self._store.record(tx, Change(state, left.events), rules.now)
 
     def _take_up(self, tx: Transaction, execution_id: str, carrier: str) -> _Carried | None:
         claimed, now = self._store.lock(tx, execution_id), self._clock()
@@ -196,15 +205,14 @@ class EmbeddedEngine:
         if call is None:
             self._after(tx, saved)
             return None
-        with self._held_lock:
-            self._held[carrier] = saved.id
+        self._leases.hold(carrier, saved.id)
         return _Carried(saved, call, rules.document, child, self._children.results(tx, saved))
 
     def _perform(self, carried: _Carried, carrier: str) -> _Carried | None:
         state, call = carried.state, carried.call
         outcome, events = self._here.performer.perform(
             state, carried.document, call, may_have_run=carried.may_have_run, child=carried.child,
-            children=carried.children,
+            children=carried.children, may_act=lambda: self._leases.may_act(carrier),
         )  # fmt: skip
         if call.kind == "cancel":
             for child_id in (call.step.child_id, *(each.execution_id for each in carried.children)):
@@ -284,11 +292,7 @@ class EmbeddedEngine:
 
     def renew_leases(self) -> None:
         """Say that this worker's carriers live; called every few seconds by its dispatcher."""
-        with self._held_lock:
-            held = dict(self._held)
-        if held:
-            with self._here.db.transaction() as tx:
-                self._store.extend(tx, held, self._clock() + LEASE)
+        self._leases.renew()
 
     def _rules(self, document: Document, now: datetime) -> Rules:
         return Rules(document, self._here.actions, now, backoff=self._here.backoff)

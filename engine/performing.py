@@ -37,6 +37,48 @@ class RecordingAws(AwsApi, Protocol):
 
 
 AwsFor = Callable[[Execution], RecordingAws]
+MayAct = Callable[[], bool]
+
+
+class Abandoned(Exception):
+    """The lease ran out while the action worked: others may do the step now, so AWS must not be called any more."""
+
+    def __init__(self, events: Sequence[Event] = ()) -> None:
+        super().__init__()
+        self.events = tuple(events)
+
+
+@dataclass(frozen=True, slots=True)
+class _Guarded:
+    """AWS for a carrier that has to hold its lease at the moment of each call, however long it slept before."""
+
+    aws: RecordingAws
+    may_act: MayAct
+
+    @property
+    def region(self) -> str:
+        return self.aws.region
+
+    @property
+    def account(self) -> str:
+        return self.aws.account
+
+    @property
+    def partition(self) -> str:
+        return self.aws.partition
+
+    def call(self, service: str, operation: str, params: Mapping[str, Any], *, region: str = "") -> dict[str, Any]:
+        """Call, if it may still be done. Raises Abandoned."""
+        if not self.may_act():
+            raise Abandoned
+        return self.aws.call(service, operation, params, region=region)
+
+    def input_members(self, service: str, operation: str) -> Any:
+        return self.aws.input_members(service, operation)
+
+
+def _always() -> bool:
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +100,20 @@ class Performer:
         may_have_run: bool,
         child: ChildResult | None,
         children: tuple[ChildResult, ...] = (),
+        may_act: MayAct = _always,
     ) -> tuple[Outcome | None, list[Event]]:
-        """Run the action (or tell it that it is cancelled): its outcome and the events of its AWS calls."""
+        """Run the action (or tell it that it is cancelled): its outcome and the events of its AWS calls.
+
+        Raises Abandoned, with the events so far, where `may_act` says no before a call.
+        """
         try:
             aws = self.aws_for(state)
         except (AwsRefused, AwsUnreachable) as error:
             return (None if call.kind == "cancel" else refused_by_aws(error)), []
-        context = self._context(state, document, call, aws, may_have_run=may_have_run, child=child, children=children)
+        guarded = _Guarded(aws, may_act)
+        context = self._context(
+            state, document, call, guarded, may_have_run=may_have_run, child=child, children=children
+        )  # fmt: skip
         action = self.actions[call.step.action]
         outcome: Outcome | None = None
         try:
@@ -75,6 +124,8 @@ class Performer:
                 outcome = action.run(inputs, context)
         except (AwsRefused, AwsUnreachable) as error:
             outcome = None if call.kind == "cancel" else refused_by_aws(error)
+        except Abandoned:
+            raise Abandoned([_called(state, call, record) for record in aws.drain()]) from None
         except Exception:  # the loop must go on: an action's defect is its step's failure, and is logged
             log.exception("action failed unexpectedly", execution=state.id, step=call.step.name)
             outcome = None if call.kind == "cancel" else Failed("Internal Server Error", type=FailureType.INTERNAL)
@@ -85,7 +136,7 @@ class Performer:
         state: Execution,
         document: Document,
         call: Call,
-        aws: RecordingAws,
+        aws: AwsApi,
         *,
         may_have_run: bool,
         child: ChildResult | None,

@@ -56,7 +56,10 @@ class _Seen:
 
 
 class SsmRunner:
-    """The loop. Several processes may run one: a row is looked at by whoever has claimed it."""
+    """The loop, which one process at a time runs: AWS's rates are the account's, and so are they kept.
+
+    A row is claimed all the same, so that one who was stopped and wakes up does not look at what another looks at.
+    """
 
     def __init__(self, here: Telling, *, rate: Rate | None = None, adopt: Sequence[AdoptionRule] = ()) -> None:
         self._here, self._teller = here, Teller(here)
@@ -70,9 +73,14 @@ class SsmRunner:
         """Follow until `stop` is set, woken by commits."""
         self._stopping = stop
         self._here.db.listen(self._news.set)
+        is_first = True
         while not stop.is_set():
             self._news.clear()
             try:
+                if is_first:
+                    with self._here.db.transaction() as tx:
+                        self._here.ssm.free_all(tx)
+                    is_first = False
                 pause = self.pump()
             except DatabaseUnavailable as error:
                 log.warning("the mirror waits for the database", error=str(error))

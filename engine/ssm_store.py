@@ -125,6 +125,11 @@ class SsmStore:
             tx.execute(update(ssm_execution_table).where(table.execution_id.in_(ids)).values(claimed_until=until))
         return [_look(row) for row in rows]
 
+    def free_all(self, tx: Transaction) -> None:
+        """Take every claim for a dead process's: where only one follows AWS, at its start."""
+        table = ssm_execution_table.c
+        tx.execute(update(ssm_execution_table).where(table.claimed_until.is_not(None)).values(claimed_until=None))
+
     def release(
         self, tx: Transaction, execution_id: str, *, look_at: datetime | None, pause: float,
         failing_since: datetime | None = None, began: datetime,

@@ -270,15 +270,20 @@ class ExecutionStore:
         query = select(func.count()).where(execution_table.c.ended_at.is_(None)).select_from(execution_table)
         return connection.execute(query).scalar() or 0
 
-    def interrupted(self, connection: Connection) -> int:
-        """Number of executions whose carrier is gone: the process died while it worked on them."""
+    def interrupted(self, connection: Connection, *, now: datetime | None = None) -> int:
+        """Number of executions whose carrier is gone: the process died while it worked on them.
+
+        With `now` those that a living one works on do not count: there are other processes than this one.
+        """
         query = select(func.count()).select_from(execution_table).where(execution_table.c.claimed_by.is_not(None))
+        query = query.where(execution_table.c.claimed_until < now) if now else query
         return connection.execute(query).scalar() or 0
 
-    def extend(self, tx: Transaction, held: Mapping[str, str], until: datetime) -> None:
-        """Keep the leases (carrier -> execution id) of a worker that is alive and busy."""
+    def extend(self, tx: Transaction, held: Mapping[str, str], until: datetime) -> list[str]:
+        """Keep the leases (carrier -> execution id) of a worker that is alive and busy; the carriers that have one."""
         fence = and_(execution_table.c.id.in_(held.values()), execution_table.c.claimed_by.in_(held))
-        tx.execute(update(execution_table).where(fence).values(claimed_until=until))
+        change = update(execution_table).where(fence).values(claimed_until=until)
+        return list(tx.execute(change.returning(execution_table.c.claimed_by)).scalars())
 
     def expire_all(self, tx: Transaction, now: datetime) -> None:
         """Take every carrier for dead: at the start of the only process there is."""

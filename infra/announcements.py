@@ -10,6 +10,8 @@ from infra.db import CHANNEL, Database
 
 log = structlog.get_logger(__name__)
 
+TOGETHER_SECONDS: Final = 0.02
+"""Commits within so short a time are heard as one: loops look at the rows, so it is enough to wake them once."""
 PAUSE_SECONDS: Final = 1.0
 """How long a look at the stop event, or a new try, takes."""
 
@@ -37,3 +39,4 @@ class Announcements:
             while not stop.is_set():
                 if any(True for _ in connection.notifies(timeout=PAUSE_SECONDS, stop_after=1)):
                     self._db.wake()
+                    stop.wait(TOGETHER_SECONDS)

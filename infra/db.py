@@ -27,6 +27,7 @@ from sqlalchemy.pool import QueuePool, StaticPool
 from sqlalchemy.types import TypeDecorator
 
 from infra.canonical import digest
+from infra.clock import utc_now
 from infra.group_commit import CommitFailed, GroupCommit, TurnNotReached
 
 metadata = MetaData(
@@ -41,7 +42,7 @@ metadata = MetaData(
 """Every table of the program. Constraints have names, so that a migration can speak of them."""
 log = structlog.get_logger(__name__)
 LOCK_TIMEOUT_SECONDS = 15
-IDLE_TIMEOUT_SECONDS = 60
+IDLE_TIMEOUT_SECONDS = 5
 """PostgreSQL ends a transaction whose process has stopped in the middle, so that its locks do not stop the others."""
 
 CHANNEL = "playbook_bot"
@@ -212,9 +213,10 @@ class Database:
             _call_all(self._listeners)
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self, *, patient: bool = False) -> Iterator[Connection]:
         """A connection for queries: they all see the one moment of the first, and cannot write.
 
+        A `patient` one may pause between its rows for as long as it likes: its reader is a person, or a slow pipe.
         Raises DatabaseUnavailable when the database is gone.
         """
         if self.is_memory:
@@ -224,7 +226,17 @@ class Database:
         with self._translated(), self._readers.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
+            elif patient:
+                connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
             yield connection
+
+    def server_time(self) -> datetime:
+        """What time it is on the database's server, where there is one. Raises DatabaseUnavailable."""
+        if self.is_sqlite:
+            return utc_now()
+        with self._translated(), self.engine.connect() as connection:
+            seconds = connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())::float8").scalar_one()
+        return datetime.fromtimestamp(seconds, UTC)
 
     def check_writable(self, *, patience: float = 1.0) -> None:
         """Find out whether something could be written now. Raises DatabaseUnavailable after about `patience` seconds.

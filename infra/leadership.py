@@ -1,6 +1,8 @@
 """One process among several does a thing: a lease in the database, renewed while its holder lives, fenced by a term.
 
 A leader that cannot renew stops by itself before anybody else may begin: its own clock runs out sooner than the lease.
+What a leader writes it writes fenced: `confirm` holds the lease's row until the transaction ends, so a process that
+was stopped and woke up after its time finds out before it does anything, and its successor finds nothing half changed.
 """
 
 import threading
@@ -8,7 +10,7 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 from sqlalchemy import Column, Connection, Integer, String, Table, and_, select, update
@@ -28,13 +30,51 @@ leadership_table = Table(
     Column("term", Integer, nullable=False),
 )
 
-LEASE: Final = timedelta(seconds=8)
+LEASE: Final = timedelta(seconds=6)
 """A leader that has not renewed for this long is taken for dead."""
-RENEW: Final = timedelta(seconds=2)
+RENEW: Final = timedelta(seconds=1.5)
 SAFETY: Final = timedelta(seconds=2)
 """So much earlier a leader that cannot renew stops, whatever the database's clock says."""
+LAST_WORK: Final = timedelta(seconds=10)
+"""How long a process that shall stop waits for what its loop has begun; then the lease ends by itself."""
 
 Loop = Callable[[threading.Event], object]
+
+
+class Lead(Protocol):
+    """Whether this process may act for all of them."""
+
+    @property
+    def is_held(self) -> bool:
+        """By its own clock: asked right before something is done that cannot be undone."""
+
+    def confirm(self, tx: Transaction) -> bool:
+        """For certain, until the end of this transaction: asked before its result is written."""
+
+
+class Alone:
+    """The only process there is: nobody else could take anything over."""
+
+    @property
+    def is_held(self) -> bool:
+        """Always."""
+        return True
+
+    def confirm(self, tx: Transaction) -> bool:
+        """Always."""
+        return True
+
+
+class Term(threading.Event):
+    """The stop event of a loop that leads: set, too, from the moment when the lease is not certain any more."""
+
+    def __init__(self, lead: Lead) -> None:
+        super().__init__()
+        self._lead = lead
+
+    def is_set(self) -> bool:
+        """Whether the loop has to end."""
+        return super().is_set() or not self._lead.is_held
 
 
 class Leadership:
@@ -56,6 +96,15 @@ class Leadership:
         with self._db.transaction() as tx:
             is_mine = self._claim(tx)
         self._valid_until = began + (LEASE - SAFETY).total_seconds() if is_mine else 0.0
+        return is_mine
+
+    def confirm(self, tx: Transaction) -> bool:
+        """Whether this process leads, for certain: nobody can take over before the transaction ends."""
+        mine = and_(leadership_table.c.name == self._name, leadership_table.c.holder == self.holder)
+        query = select(leadership_table.c.term).where(mine)
+        is_mine = tx.execute(query if tx.is_sqlite else query.with_for_update(read=True)).first() is not None
+        if not is_mine:
+            self._valid_until = 0.0
         return is_mine
 
     def _claim(self, tx: Transaction) -> bool:
@@ -84,15 +133,17 @@ class Leadership:
                 stop.wait(RENEW.total_seconds())
                 continue
             log.info("leading", what=self._name)
-            self._lead(stop, loop, wake)
+            if not self._lead(stop, loop, wake):
+                log.warning("leadership not given up, its work has not ended", what=self._name)
+                return
         try:
             self.resign()
         except DatabaseUnavailable as error:
             log.warning("leadership not given up, it ends by itself", what=self._name, error=str(error))
 
-    def _lead(self, stop: threading.Event, loop: Loop, wake: Callable[[], object]) -> None:
-        """Run the loop in a thread, and end it when the lease cannot be kept."""
-        ended = threading.Event()
+    def _lead(self, stop: threading.Event, loop: Loop, wake: Callable[[], object]) -> bool:
+        """Run the loop in a thread, and end it when the lease cannot be kept; False when it has not ended in time."""
+        ended = Term(self)
         worker = threading.Thread(target=loop, args=(ended,), name=self._name, daemon=True)
         worker.start()
         while worker.is_alive() and not stop.wait(RENEW.total_seconds()):
@@ -101,7 +152,16 @@ class Leadership:
                 break
         ended.set()
         wake()
-        worker.join(LEASE.total_seconds())
+        return self._await(worker, stop)
+
+    def _await(self, worker: threading.Thread, stop: threading.Event) -> bool:
+        """Let the loop finish what it has begun, still leading as long as that is possible."""
+        last = time.monotonic() + LAST_WORK.total_seconds()
+        while worker.is_alive() and not (stop.is_set() and time.monotonic() > last):
+            if self.is_held:
+                self._try()
+            worker.join(RENEW.total_seconds())
+        return not worker.is_alive()
 
     def _try(self) -> bool:
         try:
@@ -109,6 +169,9 @@ class Leadership:
         except DatabaseUnavailable as error:
             log.warning("leadership not renewed", what=self._name, error=str(error))
             return False
+
+
+ALONE: Final = Alone()
 
 
 def is_anybody_leading(connection: Connection | Transaction, now: datetime) -> bool:

@@ -14,7 +14,9 @@ from infra.db import Database, DatabaseUnavailable
 log = structlog.get_logger()
 
 IDLE = timedelta(minutes=10)
-"""How often the rows are looked at anyway: the safety net for questions that another process has asked."""
+"""How often the rows are looked at anyway, where this is the only process that asks questions."""
+SHARED = timedelta(seconds=5)
+"""The same where there are several: one of them may die with its heap."""
 AGAIN = timedelta(seconds=1)
 
 
@@ -25,6 +27,7 @@ class Expiry:
         self._db, self._store, self._expire, self._clock = db, store, expire, clock
         self._heap: list[tuple[datetime, str]] = []
         self._refill_at: datetime | None = None
+        self.refill_every = IDLE
         self._lock = threading.Lock()
         self._news = threading.Event()
 
@@ -64,8 +67,8 @@ class Expiry:
                 self._refill_at = None
                 raise
         with self._lock:
-            soonest = self._heap[0][0] if self._heap else now + IDLE
-        return min(max(soonest - now, timedelta(0)), IDLE)
+            soonest = self._heap[0][0] if self._heap else now + self.refill_every
+        return min(max(soonest - now, timedelta(0)), self.refill_every)
 
     def _refill(self, now: datetime) -> None:
         with self._db.reading() as connection:
@@ -73,7 +76,7 @@ class Expiry:
         with self._lock:
             self._heap = found
             heapq.heapify(self._heap)
-        self._refill_at = now + IDLE
+        self._refill_at = now + self.refill_every
 
     def _due(self, now: datetime) -> str | None:
         with self._lock:

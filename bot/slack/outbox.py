@@ -22,6 +22,7 @@ from bot.slack.lookup import CannotLook, find
 from bot.slack.store import BELOW, DOUBTFUL, HOME, REPAINTED, SlackMessage, SlackStore
 from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable, Transaction
+from infra.leadership import ALONE, Lead
 
 log = structlog.get_logger()
 
@@ -62,7 +63,14 @@ class Painter(Protocol):
         """`text` and `blocks` (a `view` for a home), or None when there is nothing to show any more."""
 
 
+LATE_CALL: Final = timedelta(seconds=2)
+"""So long the last call of a process that led before may be on its way, before what it sent is looked for."""
+
 Counted = Callable[[str, str], None]
+
+
+class _NotLeading(Exception):
+    """Another process sends now: nothing may be sent or written here any more."""
 
 
 def _count_nothing(_method: str, _outcome: str) -> None:
@@ -93,15 +101,20 @@ class Outbox:
         self._unsaved: deque[Callable[[Transaction], object]] = deque()
         self._silences = 0
         self._quiet_until: datetime | None = None
+        self._lead: Lead = ALONE
 
     def run(self, stop: threading.Event) -> None:
         """Send until `stop` is set; what was interrupted is looked for first."""
         self._db.listen(self._news.set)
-        self._unsaved.append(self._store.take_up)
+        self._unsaved.clear()
+        self._unsaved.append(self._take_up)
         while not stop.is_set():
             self._news.clear()
             try:
                 pause = self.pump()
+            except _NotLeading:
+                log.warning("outbox left to another process")
+                return
             except DatabaseUnavailable as error:
                 log.warning("outbox waits for the database", error=str(error))
                 pause = 1.0
@@ -110,13 +123,20 @@ class Outbox:
                 pause = 1.0
             self._news.wait(pause)
 
+    def led_by(self, lead: Lead) -> None:
+        """There are several processes: this one sends while it leads, and asks before each call."""
+        self._lead = lead
+
     def wake(self) -> None:
         """Look now."""
         self._news.set()
 
     def recover(self) -> None:
         """Take up what was on its way when the process died."""
-        self._save(self._store.take_up)
+        self._save(self._take_up)
+
+    def _take_up(self, tx: Transaction) -> None:
+        self._store.take_up(tx, until=None if self._lead is ALONE else self._clock() + LATE_CALL)
 
     def pump(self) -> float:
         """Send what may be sent now; returns how many seconds to sleep unless something happens."""
@@ -140,7 +160,7 @@ class Outbox:
         """Send one message; its own defect must not silence all others."""
         try:
             self._send(message)
-        except DatabaseUnavailable:
+        except (DatabaseUnavailable, _NotLeading):
             raise
         except Exception:
             log.exception("message not sent", key=message.key)
@@ -152,6 +172,8 @@ class Outbox:
             return
         painted = self._painter.paint(message)
         with self._db.transaction() as tx:
+            if not self._lead.confirm(tx):
+                raise _NotLeading
             if painted is None:
                 self._store.give_up(tx, message, "nothing to show")
                 return
@@ -160,6 +182,8 @@ class Outbox:
         self._attempt(message, place, _marked(painted, message.key))
 
     def _attempt(self, message: SlackMessage, place: tuple[str, str], painted: Mapping[str, Any]) -> None:
+        if not self._lead.is_held:
+            raise _NotLeading
         method = _method(message)
         self._budget.spend(method, place[0], self._clock())
         try:
@@ -308,6 +332,8 @@ class Outbox:
     def _save_results(self) -> None:
         while self._unsaved:
             with self._db.transaction() as tx:
+                if not self._lead.confirm(tx):
+                    raise _NotLeading  # the next leader looks for what came of the call
                 self._unsaved[0](tx)
             self._unsaved.popleft()
 

@@ -136,6 +136,8 @@ class SlackStore:
         statement = _insert(tx).values(**row)
         if kind in REPAINTED:
             again = _wanted_again(tx, lane, now)
+            if kind == HOME:
+                again["text"] = text  # what is searched for in it
             tx.execute(statement.on_conflict_do_update(index_elements=["key"], set_=again))
         else:
             tx.execute(statement.on_conflict_do_nothing())
@@ -148,6 +150,11 @@ class SlackStore:
             "created_at": now, "text": "",
         }  # fmt: skip
         tx.execute(_insert(tx).values(**row).on_conflict_do_nothing())
+
+    def repaint_homes(self, tx: Transaction, now: datetime, *, since: datetime) -> None:
+        """Have every home painted anew that was published lately."""
+        lately = and_(_table.kind == HOME, _table.state != DEAD, _table.next_at >= since)
+        tx.execute(update(message_table).where(lately).values(**_wanted_again(tx, PROGRESS, now)))
 
     def release(self, tx: Transaction, key: str) -> None:
         """Show a card that was held."""
@@ -234,10 +241,14 @@ class SlackStore:
             below = and_(_table.thread_key == message.key, _IS_OPEN)
             tx.execute(update(message_table).where(below).values(state=DEAD))
 
-    def take_up(self, tx: Transaction) -> int:
-        """After a crash: what was on its way is wanted again, a post only after it was looked for; returns how many."""
+    def take_up(self, tx: Transaction, *, until: datetime | None = None) -> int:
+        """After a crash: what was on its way is wanted again, a post only after it was looked for; returns how many.
+
+        Not before `until`, where whoever sent it may live and its last call be on its way.
+        """
         change = update(message_table).where(_table.state == SENDING)
-        values = {"state": case((_table.ts == "", DOUBTFUL), else_=WANTED), "lane": DECISIONS}
+        values: dict[str, Any] = {"state": case((_table.ts == "", DOUBTFUL), else_=WANTED), "lane": DECISIONS}
+        values |= {"next_at": until} if until else {}
         return tx.execute(change.values(**values)).rowcount
 
     # -- what stands there

@@ -44,7 +44,7 @@ def show(execution: str, *, as_json: bool) -> None:
 @sentences
 def verify(*, as_json: bool) -> None:
     """Check that no event was altered, removed or moved."""
-    with Service.opened() as service, service.db.reading() as connection:
+    with Service.opened() as service, service.db.reading(patient=True) as connection:
         verdict = service.audit.verify(connection)
     if as_json:
         chain = "valid" if verdict.is_valid else "broken"
@@ -63,7 +63,7 @@ def verify(*, as_json: bool) -> None:
 @sentences
 def export(format_: str) -> None:
     """Print the whole trail, hashes included."""
-    with Service.opened() as service, service.db.reading() as connection:
+    with Service.opened() as service, service.db.reading(patient=True) as connection:
         style: Format = "csv" if format_ == "csv" else "jsonl"
         for line in export_rows(service.audit.entries(connection), style):
             click.echo(line, nl=False)

@@ -6,7 +6,7 @@ import click
 import structlog
 
 from bot.service import Service
-from bot.serving import announced, dispatcher_of
+from bot.serving import dispatcher_of, shared_clock
 from bot.terminal.answers import refuse, sentences
 from engine.dispatch.celery import celery_app, serve_tasks
 from infra.log import configure
@@ -38,10 +38,10 @@ def worker(threads: int | None) -> None:
 def work(service: Service, threads: int) -> None:
     """Take messages until SIGTERM; what is in hand then is finished, what is not found again by its row."""
     settings, stopping = service.settings, threading.Event()
+    parts = shared_clock(service, stopping)
     app = celery_app(settings.broker_url.get_secret_value(), queue=settings.broker_queue)
     serve_tasks(app, service.engine)
     dispatcher = dispatcher_of(service)
-    parts = announced(service, stopping)
     dispatcher.start()
     for part in parts:
         part.start()

@@ -5,26 +5,24 @@ in rows: RabbitMQ drops a channel that holds a message for thirty minutes.
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-import structlog
 from celery import Celery
 from kombu import Exchange, Queue  # type: ignore[attr-defined]  # re-exported lazily
-from kombu.exceptions import OperationalError
 
 from engine.dispatch.local import Carrier, LeaseKeeper, carry_safely
+from engine.dispatch.publisher import Publisher
 from engine.dispatch.timers import Timers
 from engine.store import ExecutionStore
 from infra.clock import Clock
 from infra.db import Database
 
-log = structlog.get_logger()
-
 QUEUE = "playbook-bot.carry"
 """The queue unless the settings name another one: two installations may share a broker."""
 TASK = "playbook-bot.carry"
-PUBLISH_PATIENCE = timedelta(seconds=5)
+PATIENCE_SECONDS = 5.0
+"""How long a broker may take to confirm a message, or to accept a connection."""
 
 
 def celery_app(broker_url: str, *, queue: str = QUEUE) -> Celery:
@@ -46,7 +44,10 @@ def celery_app(broker_url: str, *, queue: str = QUEUE) -> Celery:
         worker_send_task_events=False,
         worker_hijack_root_logger=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_enable_prefetch_count_reduction=False,
+        broker_connection_timeout=PATIENCE_SECONDS,
         broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,  # a worker outlives every outage of its broker
         broker_transport_options={"confirm_publish": True},
         broker_heartbeat=10,
         worker_detect_quorum_queues=True,
@@ -69,31 +70,32 @@ class CeleryDispatcher:
 
     def __init__(self, app: Celery, db: Database, store: ExecutionStore, carrier: Carrier, clock: Clock) -> None:
         self._app = app
-        self._timers = Timers(db, store, clock, self._publish)
+        self._publisher = Publisher(self._send)
+        self._timers = Timers(db, store, clock, self._publisher.publish)
         self._leases = LeaseKeeper(carrier)
 
     @property
     def depth(self) -> int:
-        """Nothing waits in this process; RabbitMQ knows its queue."""
-        return 0
+        """Executions that wait to be told to RabbitMQ; it knows its own queue."""
+        return self._publisher.depth
 
     def start(self) -> None:
         """Follow the clock; leases of other processes are left alone."""
+        self._publisher.start()
         self._leases.start()
         self._timers.start()
 
     def stop(self) -> None:
         """Publish nothing any more."""
         self._timers.stop()
+        self._publisher.stop()
         self._leases.stop()
 
     def wake(self, execution_id: str, due_at: datetime) -> None:
         """Have a worker carry this execution at that moment."""
         self._timers.wake(execution_id, due_at)
 
-    def _publish(self, execution_id: str) -> None:
+    def _send(self, execution_id: str) -> None:
+        """Raises whatever the broker's client raises while there is no broker."""
         policy: dict[str, Any] = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
-        try:
-            self._app.send_task(TASK, (execution_id,), retry=True, retry_policy=policy)
-        except (OperationalError, OSError) as error:
-            log.warning("broker unreachable, the sweep will publish again", execution=execution_id, error=str(error))
+        self._app.send_task(TASK, (execution_id,), retry=True, retry_policy=policy, confirm_timeout=PATIENCE_SECONDS)

@@ -63,6 +63,8 @@ class LeaseKeeper:
                 self._carrier.renew_leases()
             except DatabaseUnavailable as error:
                 log.warning("leases not renewed", error=str(error))
+            except Exception:  # a thread that ended here would have every carrier taken for dead
+                log.exception("renewing leases failed")
 
 
 class LocalDispatcher:

@@ -15,7 +15,7 @@ log = structlog.get_logger()
 
 HORIZON = timedelta(minutes=10)
 """Moments further away stay in their rows until the heap is refilled."""
-SWEEP = timedelta(seconds=3)
+SWEEP = timedelta(seconds=2)
 OVERDUE = timedelta(seconds=5)
 """What is due for longer and held by nobody was lost on its way, and is handed over again."""
 AT_ONCE = 500
@@ -81,6 +81,8 @@ class Timers:
                 self.sweep()
             except DatabaseUnavailable as error:
                 log.warning("database unavailable, the next sweep tries again", error=str(error))
+            except Exception:  # a thread that ended here would end every recovery, and nobody would see it
+                log.exception("sweep failed")
             if self._stopping.wait(SWEEP.total_seconds()):
                 return
 

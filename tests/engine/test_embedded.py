@@ -10,8 +10,9 @@ import pytest
 from audit.events import Actor
 from audit.store import AuditStore
 from engine.action import ActionContext, Failed, Outcome, Succeeded
-from engine.embedded import LEASE, EmbeddedEngine, Surroundings
+from engine.embedded import EmbeddedEngine, Surroundings
 from engine.execution import Execution, Status
+from engine.leases import LEASE
 from engine.performing import Performer
 from engine.protocol import ExecutionNotFound, StartOrder
 from engine.shelf import DocumentShelf

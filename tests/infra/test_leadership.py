@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from infra.db import Database, DatabaseUnavailable
-from infra.leadership import LEASE, SAFETY, Leadership, is_anybody_leading, leadership_table
+from infra.leadership import LEASE, SAFETY, Leadership, Term, is_anybody_leading, leadership_table
 from tests.fakes.clock import ManualClock
 
 
@@ -101,3 +101,55 @@ def test_a_leader_without_its_database_stops_by_itself(
 
     assert not one._try()
     assert not one.is_held
+
+
+def test_a_leader_that_slept_finds_out_before_it_writes(database: Database, clock: ManualClock) -> None:
+    """Whatever its own clock says: the row says who leads, and stays so until the transaction ends."""
+    one, other = Leadership(database, "outbox", clock), Leadership(database, "outbox", clock)
+    one.acquire()
+    with database.transaction() as tx:
+        assert one.confirm(tx)
+    clock.advance(60)
+    other.acquire()
+    assert one.is_held, "its own clock stood still"
+    with database.transaction() as tx:
+        assert not one.confirm(tx)
+
+    assert not one.is_held
+
+
+def test_the_stop_event_of_a_term_is_set_when_the_lease_is_not_certain(
+    database: Database, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loop that only looks at its stop event is fenced, too."""
+    one = Leadership(database, "outbox", clock)
+    one.acquire()
+    term = Term(one)
+    assert not term.is_set()
+    later = time.monotonic() + LEASE.total_seconds()
+    monkeypatch.setattr("infra.leadership.time.monotonic", lambda: later)
+
+    assert term.is_set()
+
+
+def test_who_cannot_end_its_work_does_not_resign(
+    sqlite_database: Database, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that is still on its way when the process goes down keeps the lease until it ends by itself."""
+    monkeypatch.setattr("infra.leadership.RENEW", timedelta(milliseconds=1))
+    monkeypatch.setattr("infra.leadership.LAST_WORK", timedelta(0))
+    one, other = Leadership(sqlite_database, "outbox", clock), Leadership(sqlite_database, "outbox", clock)
+    begun, answer, stop = threading.Event(), threading.Event(), threading.Event()
+
+    def loop(_: threading.Event) -> None:
+        begun.set()
+        answer.wait(20)
+
+    leader = threading.Thread(target=one.run, args=(stop, loop), kwargs={"wake": lambda: None})
+    leader.start()
+    assert begun.wait(20)
+    stop.set()
+    leader.join(20)
+
+    assert not other.acquire()
+    answer.set()
