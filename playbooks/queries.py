@@ -28,10 +28,12 @@ from playbooks.facts import (
 from playbooks.operations import Shelf, UnknownPlaybook
 from playbooks.people import Directory, Identity
 from playbooks.playbook import Playbook
-from playbooks.store import AlarmStore
+from playbooks.store import AlarmRecord, AlarmStore
 from playbooks.story import sentence
 
 SHORTEST_ID = 4
+RECENT = 100
+"""So many of the latest are looked through for what concerns somebody."""
 
 
 class NotFound(Exception):
@@ -131,6 +133,13 @@ class Queries:
                 return [_brief(state, self._from.shelf.of(connection, state)) for state in found]
             return [self._execution(connection, state) for state in found]
 
+    def runs_of(self, by: Identity, *, limit: int = 5) -> Sequence[ExecutionFacts]:
+        """The newest executions that this person has started, among the latest hundred of all."""
+        with self._from.db.reading() as connection:
+            found = self._from.executions.latest(connection, limit=RECENT)
+            mine = [state for state in found if state.started_by.id == by.id][:limit]
+            return [self._execution(connection, state) for state in mine]
+
     def _execution(self, connection: Connection, state: Execution) -> ExecutionFacts:
         document = self._from.shelf.of(connection, state)
         approvals = tuple(
@@ -204,7 +213,15 @@ class Queries:
             facts, now = self._alarm(connection, suggestion_id)
         if record is None or facts is None:
             raise NotFound("This alarm is not known here.")
-        return SuggestionFacts(record.key, facts, record.playbooks, record.channel, record.why, record.executions, now)
+        return _suggestion(record, now)
+
+    def alarms(self, *, limit: int = 10) -> Sequence[SuggestionFacts]:
+        """The alarms that changed last, newest first, each with its latest change."""
+        with self._from.db.reading() as connection:
+            newest: dict[str, AlarmRecord] = {}
+            for record in self._from.alarms.newest(connection, limit=RECENT):
+                newest.setdefault(record.alarm.id, record)
+        return [_suggestion(record, "") for record in list(newest.values())[:limit]]
 
     def runs_of_alarm(self, tx: Transaction, alarm_id: str) -> Sequence[str]:
         """Executions that the latest red states of an alarm have started."""
@@ -225,6 +242,11 @@ class Queries:
 def _line(entry: Entry) -> TimelineEntry:
     event = entry.event
     return TimelineEntry(entry.seq, entry.at, event.name, event.actor, sentence(event), event.data, entry.hash)
+
+
+def _suggestion(record: AlarmRecord, now: str) -> SuggestionFacts:
+    facts = _alarm_facts(record.alarm)
+    return SuggestionFacts(record.key, facts, record.playbooks, record.channel, record.why, record.executions, now)
 
 
 def _alarm_facts(alarm: Alarm) -> AlarmFacts:

@@ -12,10 +12,8 @@ from typing import Any, Final, Protocol
 
 from infra.aws_errors import AwsRefused, AwsUnreachable
 from infra.clock import Clock
+from playbooks.resource_kinds import BUCKET, INSTANCE, ROLE
 
-INSTANCE: Final = "AWS::EC2::Instance::Id"
-BUCKET: Final = "AWS::S3::Bucket::Name"
-ROLE: Final = "AWS::IAM::Role::Arn"
 FRESH: Final = timedelta(seconds=60)
 KEPT: Final = timedelta(minutes=10)
 TROUBLED: Final = timedelta(seconds=10)

@@ -17,7 +17,7 @@ from bot.slack.manifest import SCOPES
 Arguments = Mapping[str, Any]
 Answer = dict[str, Any]
 Method = Callable[[Arguments], Answer]
-NESTED = ("blocks", "view", "metadata", "attachments")
+NESTED = ("blocks", "view", "metadata", "attachments", "unfurls")
 """Arguments that are JSON inside a form."""
 
 
@@ -36,6 +36,7 @@ class StandIn:
             "chat.getPermalink": lambda a: {"permalink": f"{self.api_url}archives/{a['channel']}/{a['message_ts']}"},
             "chat.postEphemeral": lambda a: {"message_ts": self._post(a, hidden=True)["ts"]},
             "chat.postMessage": self._post,
+            "chat.unfurl": lambda _: {},
             "chat.update": self._update,
             "conversations.history": lambda a: {"messages": self._shown(a, thread="")[::-1], "has_more": False},
             "conversations.info": self._channel,

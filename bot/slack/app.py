@@ -20,7 +20,10 @@ from bot.slack.door import DATABASE_AWAY, SlackDoor, apology
 from bot.slack.executions import ExecutionListeners
 from bot.slack.forms import Forms
 from bot.slack.home import HomeListeners
+from bot.slack.mentions import MentionListeners
 from bot.slack.playbooks import PlaybookListeners
+from bot.slack.shortcuts import ShortcutListeners
+from bot.slack.unfurl import UnfurlListeners
 from infra.db import DatabaseUnavailable
 
 log = structlog.get_logger()
@@ -71,12 +74,16 @@ def build_app(door: SlackDoor, client: WebClient, signing_secret: str, observe: 
     app.use(gate.pass_through)
     app.error(gate.failed)
     forms = Forms(door)
+    playbooks = PlaybookListeners(door, forms)
     for listeners in (
         forms,
-        PlaybookListeners(door, forms),
+        playbooks,
         ApprovalListeners(door),
         ExecutionListeners(door),
         HomeListeners(door),
+        MentionListeners(door, playbooks, forms),
+        ShortcutListeners(door, forms),
+        UnfurlListeners(door),
     ):
         listeners.register(app)
     return app

@@ -8,9 +8,11 @@ from slack_sdk import WebClient
 
 from audit.relay import Relay
 from audit.store import AuditStore
+from audit.trail import Entry
 from bot.slack.app import Observe, build_app
 from bot.slack.client import LISTENER_TIMEOUT_SECONDS, web_client
 from bot.slack.door import SlackDoor
+from bot.slack.home import Homes
 from bot.slack.http import SlackHttp
 from bot.slack.identity import People
 from bot.slack.notifier import Notifier
@@ -21,7 +23,7 @@ from bot.slack.store import SlackStore
 from bot.slack.whispers import Whispers
 from bot.slack.workspace import Workspace
 from infra.clock import Clock
-from infra.db import Database
+from infra.db import Database, Transaction
 from infra.settings_model import Settings
 from playbooks.operations import Operations
 from playbooks.people import Directory
@@ -78,7 +80,13 @@ def assemble(ground: Ground) -> Assembly:
         count=ground.count,
     )
     notifier = Notifier(store, ground.queries, clock, channel=settings.channel)
-    relay = Relay(db, ground.audit, name="slack", handle=notifier.handle, clock=clock)
+    homes = Homes(store, clock)
+
+    def handle(tx: Transaction, entry: Entry) -> None:
+        notifier.handle(tx, entry)
+        homes.handle(tx, entry)
+
+    relay = Relay(db, ground.audit, name="slack", handle=handle, clock=clock)
     secret = settings.slack_signing_secret.get_secret_value()
     app = build_app(door, quick, secret, ground.observe)
     http = socket = None

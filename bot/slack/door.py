@@ -11,7 +11,7 @@ from slack_sdk import WebClient
 from bot.slack.blocks import text as t
 from bot.slack.client import NO_ANSWER
 from bot.slack.identity import People, Stranger
-from bot.slack.store import SlackStore
+from bot.slack.store import DECISIONS, TEXT, SlackStore
 from bot.slack.whispers import Whispers
 from bot.slack.workbench import Workbench
 from bot.slack.workspace import Workspace
@@ -82,9 +82,26 @@ class SlackDoor:
         return f"{url}archives/{channel}/p{ts.replace('.', '')}" if url else ""
 
     def whisper(self, body: Mapping[str, Any], text: str | None) -> None:
-        """Answer a click privately, behind its acknowledgement."""
-        if text and not self.whispers.say(body.get("response_url"), text):
+        """Answer a click privately, behind its acknowledgement; one in the App Home in a direct message."""
+        if not text or self.whispers.say(body.get("response_url"), text):
+            return
+        is_home = isinstance(body.get("view"), Mapping) and body["view"].get("type") == "home"
+        if not is_home or not self.tell(sender_of(body), text):
             log.warning("click answered by nothing but the log", text=text, sender=sender_of(body))
+
+    def tell(self, user: str, text: str) -> bool:
+        """Say something to one person in a direct message; False when it cannot be kept until it is sent."""
+        if not user:
+            return False
+        try:
+            with self.db.transaction() as tx:
+                key = f"direct:{uuid.uuid4().hex}"
+                now = self.clock()
+                self.store.want(tx, key, kind=TEXT, subject=user, channel=user, now=now, lane=DECISIONS, text=text)
+        except DatabaseUnavailable as error:
+            log.warning("direct message not kept", error=str(error))
+            return False
+        return True
 
     def opened(
         self, client: WebClient, body: Mapping[str, Any], view: Mapping[str, Any], *, is_above: bool = False

@@ -17,7 +17,7 @@ from infra.aws_errors import AwsRefused, AwsUnreachable
 from playbooks.facts import PlaybookFacts
 from playbooks.operations import Order, ParametersRefused
 from playbooks.people import Identity
-from playbooks.resources import READERS, Listing, Resource, search
+from playbooks.resources import PLURALS, READERS, Listing, Resource, search
 from playbooks.typed import typed_values
 
 log = structlog.get_logger()
@@ -77,8 +77,18 @@ class Forms:
         """Replace what was opened by the whole form."""
         self._update(client, view_id, self.view(facts, given, errors, carried))
 
+    def at_once(self, facts: PlaybookFacts, given: Mapping[str, str], carried: Mapping[str, str]) -> dict[str, Any]:
+        """The form with what is known already: to take the place of another one, which cannot wait for AWS."""
+        return self.view(facts, given, {}, self._placed(carried), may_ask=False)
+
     def view(
-        self, facts: PlaybookFacts, given: Mapping[str, str], errors: Mapping[str, str], carried: Mapping[str, str]
+        self,
+        facts: PlaybookFacts,
+        given: Mapping[str, str],
+        errors: Mapping[str, str],
+        carried: Mapping[str, str],
+        *,
+        may_ask: bool = True,
     ) -> dict[str, Any]:
         """The form, with what AWS says can be chosen: it may take seconds where `facts` names resources."""
         door, region = self._door, carried.get("region", "")
@@ -86,7 +96,10 @@ class Forms:
         notes = []
         for kind in self._kinds(facts):
             assert door.resources is not None  # else there are no kinds
-            listing = door.resources.look(kind, region)
+            listing = door.resources.look(kind, region) if may_ask else door.resources.known(kind, region)[0]
+            if listing is None:
+                notes.append(f"AWS has not told its {PLURALS[kind]} yet, so the id is typed.")
+                continue
             if listing.problem:
                 notes.append(listing.problem)
             if listing.resources:

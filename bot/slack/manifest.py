@@ -23,6 +23,8 @@ SCOPES: Final = (
     "chat:write",
     "commands",
     "groups:read",
+    "links:read",
+    "links:write",
     "usergroups:read",
     "users:read",
 )
@@ -30,7 +32,22 @@ SCOPES: Final = (
 OPTIONAL_SCOPES: Final = ("channels:history", "groups:history")
 """With these the bot finds out whether a message that got no answer from Slack was posted all the same. Slack grants
 them for whole channels, so they are not asked for; without them such a message may stand twice."""
-EVENTS: Final = ("app_home_opened", "app_mention", "subteam_members_changed", "subteam_updated", "user_change")
+EVENTS: Final = (
+    "app_home_opened",
+    "app_mention",
+    "link_shared",
+    "subteam_members_changed",
+    "subteam_updated",
+    "user_change",
+)
+CONSOLE: Final = "console.aws.amazon.com"
+"""Where links to executions lead that AWS runs; those of every Region are below it."""
+SHORTCUT: Final = {
+    "name": "Run a playbook on this",
+    "type": "message",
+    "callback_id": "run_on_this",
+    "description": "Start a playbook with the instances that this message names",
+}
 
 
 class ManifestRefused(ValueError):
@@ -55,6 +72,7 @@ def manifest(name: str, url: str | None, *, command: str = "/playbook") -> dict[
     interactivity: dict[str, Any] = {"is_enabled": True}
     if address:
         slash["url"] = events["request_url"] = interactivity["request_url"] = address
+        interactivity["message_menu_options_url"] = address
     return {
         "display_information": {
             "name": name.strip(),
@@ -69,7 +87,9 @@ def manifest(name: str, url: str | None, *, command: str = "/playbook") -> dict[
                 "messages_tab_read_only_enabled": True,
             },
             "bot_user": {"display_name": _bot_name(name), "always_online": True},
+            "shortcuts": [dict(SHORTCUT)],
             "slash_commands": [slash],
+            "unfurl_domains": [CONSOLE, *([str(urlsplit(address).hostname)] if address else [])],
         },
         "oauth_config": {"scopes": {"bot": list(SCOPES)}},
         "settings": {

@@ -1,17 +1,16 @@
 """Renders the messages of the outbox from the facts as they are when they are sent."""
 
+import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
-
-import structlog
 
 from bot.slack.blocks import alarm as alarm_blocks
 from bot.slack.blocks import card as card_blocks
-from bot.slack.blocks import home as home_blocks
 from bot.slack.blocks import text as t
 from bot.slack.door import SlackDoor
-from bot.slack.identity import Stranger
-from bot.slack.store import CARD, HOME, QUESTION, SUGGESTION, TEXT, SlackMessage
+from bot.slack.home import home_of
+from bot.slack.store import ANSWER, CARD, HOME, QUESTION, SUGGESTION, TEXT, SlackMessage
 from playbooks.queries import NotFound
 
 log = structlog.get_logger()
@@ -29,8 +28,9 @@ class CardPainter:
             CARD: self._card,
             SUGGESTION: self._suggestion,
             QUESTION: self._question,
-            HOME: self._home,
+            HOME: partial(home_of, door),
             TEXT: self._text,
+            ANSWER: self._answer,
         }
 
     def paint(self, message: SlackMessage) -> Painted | None:
@@ -56,15 +56,10 @@ class CardPainter:
         text = card_blocks.call(facts)
         return {"text": text, "blocks": t.paragraphs(text)}
 
-    def _home(self, message: SlackMessage) -> Painted | None:
-        try:
-            by = self._door.people.identify(message.subject)
-        except Stranger as stranger:
-            log.info("home not shown", user=message.subject, reason=str(stranger))
-            return None
-        approvals, executions = self._queries.open_approvals(), self._queries.executions(limit=LATEST_RUNS)
-        links = self._door.links([*(each.execution_id for each in approvals), *(each.id for each in executions)])
-        return {"view": home_blocks.home(approvals, executions, self._queries.playbooks(by), links)}
+    @staticmethod
+    def _answer(message: SlackMessage) -> Painted:
+        found: Painted = json.loads(message.text)
+        return found
 
     @staticmethod
     def _text(message: SlackMessage) -> Painted:

@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from slack_bolt import Ack, App
@@ -13,23 +14,39 @@ from bot.slack.blocks import answers, form
 from bot.slack.blocks import home as home_blocks
 from bot.slack.blocks import text as t
 from bot.slack.commandline import Typed, typed
-from bot.slack.door import SlackDoor, pressed
+from bot.slack.door import SlackDoor, pressed, sender_of
+from bot.slack.guards import GUARD_VERBS, GuardListeners, offered
 from bot.slack.forms import Forms, order_of
 from playbooks.facts import PlaybookFacts
-from playbooks.operations import Order, ParametersRefused
+from playbooks.operations import Order, ParametersRefused, Refused
 from playbooks.people import Identity
 from playbooks.typed import typed_values
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A line that names a playbook: its parameters as they were typed, and where to run."""
+
+    facts: PlaybookFacts
+    pairs: Mapping[str, str]
+    region: str
+
+    def order(self, channel: str, request_key: str) -> Order:
+        """As the verbs take it."""
+        values = typed_values(self.facts.parameters, self.pairs)
+        return Order(self.facts.name, values, channel=channel, request_key=request_key, region=self.region)
 
 
 class PlaybookListeners:
     """`/playbook …`, the run form, and the buttons that lead to it."""
 
     def __init__(self, door: SlackDoor, forms: Forms) -> None:
-        self._door, self._forms = door, forms
+        self._door, self._forms, self._guards = door, forms, GuardListeners(door)
 
     def register(self, app: App) -> None:
         """Hang the listeners in."""
         app.command(self._door.command)(self.command)
+        self._guards.register(app)
         app.view(form.SUBMIT)(self.submitted)
         app.action({"type": "block_actions", "action_id": _beginning(home_blocks.RUN)})(self.run_clicked)
         app.action({"type": "block_actions", "action_id": _beginning(alarm_blocks.RUN)})(self.suggestion_clicked)
@@ -46,16 +63,23 @@ class PlaybookListeners:
             if wanted.verb == "audit" and wanted.words:
                 blocks.extend(answers.timeline(self._door.queries.timeline(wanted.words[0])))
                 return "What happened, in order:"
-            return self._answer(wanted, by, body, client)
+            if wanted.verb in GUARD_VERBS:
+                text, extra = self._guards.answer(wanted, by, sender_of(body), str(body.get("channel_id") or ""))
+                blocks.extend(extra)
+                return text
+            if wanted.verb == "run" and wanted.words:
+                return self._run(self.wish(wanted), by, body, client)
+            return self.answer(wanted, by)
 
-        text = self._door.attempt(answer)
+        text, buttons = offered(self._door, answer)
         if text:
-            blocks = blocks or t.paragraphs(text)
+            blocks = buttons or blocks or t.paragraphs(text)
             ack(response_type="ephemeral", text=t.fit(text, t.SECTION), blocks=blocks)
         else:
             ack()
 
-    def _answer(self, wanted: Typed, by: Identity, body: Mapping[str, Any], client: WebClient) -> str | None:
+    def answer(self, wanted: Typed, by: Identity) -> str:
+        """What a line is answered that starts nothing. Raises Refused, NotFound."""
         door, command = self._door, self._door.command
         match wanted.verb:
             case "help":
@@ -74,7 +98,7 @@ class PlaybookListeners:
             case "stop" | "resume":
                 return self._control(wanted, by)
             case "run":
-                return self._run(wanted, by, body, client)
+                return f"Say which one: `{command} run NAME`. `{command} list` shows what there is."
         hint = f" Did you mean `{command} {wanted.suggestion}`?" if wanted.suggestion else f" Try `{command} help`."
         return f"I do not know {t.code(t.cut(wanted.verb, 60))}.{hint}"
 
@@ -99,31 +123,28 @@ class PlaybookListeners:
 
     # -- starting
 
-    def _run(self, wanted: Typed, by: Identity, body: Mapping[str, Any], client: WebClient) -> str | None:
-        if not wanted.words:
-            return f"Say which one: `{self._door.command} run NAME`. `{self._door.command} list` shows what there is."
+    def wish(self, wanted: Typed) -> Wish:
+        """What a line with a playbook's name wants. Raises Refused for a word that nobody can place."""
         facts = self._door.queries.playbook(wanted.words[0].lower())
         pairs = dict(wanted.pairs)
         region = pairs.pop("region", "") if all(each.name != "region" for each in facts.parameters) else ""
         loose = [each.name for each in facts.parameters if each.is_required and each.name not in pairs]
         surplus = wanted.words[1 + len(loose) :]
         if surplus:
-            return f"I do not know what {t.code(t.cut(surplus[0], 100))} is. Please say it as `parameter=value`."
+            raise Refused(f"I do not know what `{t.cut(surplus[0], 100)}` is. Please say it as `parameter=value`.")
         pairs.update(zip(loose, wanted.words[1:], strict=False))
-        order = Order(
-            facts.name,
-            typed_values(facts.parameters, pairs),
-            channel=str(body.get("channel_id") or ""),
-            request_key=f"slash:{body.get('trigger_id')}" if body.get("trigger_id") else "",
-            region=region,
-        )
-        try:
-            execution_id = self._door.operations.start(order, by)
-        except ParametersRefused as refused:
-            return self._forms.open(facts, pairs, refused.problems, body, client, region=region)
-        return self._started(facts, execution_id)
+        return Wish(facts, pairs, region)
 
-    def _started(self, facts: PlaybookFacts, execution_id: str) -> str:
+    def _run(self, wish: Wish, by: Identity, body: Mapping[str, Any], client: WebClient) -> str | None:
+        key = f"slash:{body.get('trigger_id')}" if body.get("trigger_id") else ""
+        try:
+            execution_id = self._door.operations.start(wish.order(str(body.get("channel_id") or ""), key), by)
+        except ParametersRefused as refused:
+            return self._forms.open(wish.facts, wish.pairs, refused.problems, body, client, region=wish.region)
+        return self.started(wish.facts, execution_id)
+
+    def started(self, facts: PlaybookFacts, execution_id: str) -> str:
+        """What is said when an execution has been started."""
         gate = " It asks for approval before it changes anything." if facts.approvers else ""
         status = f"`{self._door.command} status {execution_id[:8]}`"
         started = f"Started *{t.line(facts.title, 200)}* {t.code(execution_id[:8])}."
@@ -189,7 +210,8 @@ class PlaybookListeners:
                 return self._forms.open(facts, {}, refused.problems, body, client, suggestion=suggestion)
             return None
 
-        self._door.whisper(body, self._door.attempt(start))
+        text, buttons = offered(self._door, start)
+        self._door.whisper(body, text, blocks=buttons)
         ack()
 
 

@@ -60,6 +60,8 @@ SUGGESTION: Final = "suggestion"
 HOME: Final = "home"
 TEXT: Final = "text"
 QUESTION: Final = "question"
+ANSWER: Final = "answer"
+"""Its `text` is JSON: the `text` and `blocks` as they were made."""
 REPAINTED: Final = frozenset({CARD, SUGGESTION, HOME})
 """Kinds that follow their subject; the others are said once."""
 

@@ -34,10 +34,10 @@ PER_MINUTE: Mapping[str, int] = {
 POSTS_A_SECOND, POST_BURST, POSTS_A_MINUTE = 1.0, 5, 300
 SCOPES: Mapping[str, str] = {
     "chat.postMessage": "chat:write", "chat.update": "chat:write", "users.info": "users:read",
-    "usergroups.users.list": "usergroups:read", "conversations.info": "channels:read",
+    "chat.unfurl": "links:write", "usergroups.users.list": "usergroups:read", "conversations.info": "channels:read",
     "conversations.history": "channels:history", "conversations.replies": "channels:history",
 }  # fmt: skip
-MANIFEST_SCOPES = frozenset({"chat:write", "commands", "users:read", "usergroups:read", "channels:read"})
+MANIFEST_SCOPES = frozenset({"chat:write", "commands", "links:write", "users:read", "usergroups:read", "channels:read"})
 TRIGGER_LIVES = timedelta(seconds=3)
 URL_LIVES, URL_USES = timedelta(minutes=30), 5
 

@@ -18,6 +18,7 @@ from bot.service import Service
 from bot.slack.app import build_app
 from bot.slack.client import web_client
 from bot.slack.door import SlackDoor
+from bot.slack.home import Homes
 from bot.slack.http import SlackHttp
 from bot.slack.identity import People
 from bot.slack.notifier import Notifier
@@ -135,9 +136,14 @@ class Rig:
         self.refused: list[str] = []
         self.http = SlackHttp(app, identity.signing_secret, self.clock, self.refused.append)
         notifier = Notifier(self.store, self.service.queries, self.clock, channel=identity.channel)
+        homes = Homes(self.store, self.clock)
         self.relays = [
             Relay(self.service.db, self.service.audit, name=name, handle=handle, clock=self.clock)
-            for name, handle in (("reactions", self.service.reactions.handle), ("slack", notifier.handle))
+            for name, handle in (
+                ("reactions", self.service.reactions.handle),
+                ("slack", notifier.handle),
+                ("homes", homes.handle),
+            )
         ]
 
     @property

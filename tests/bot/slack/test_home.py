@@ -2,7 +2,8 @@
 
 import json
 
-from bot.slack.blocks.home import RUN
+from bot.slack.blocks.card import APPROVE, REJECT
+from bot.slack.blocks.home import RUN, SEARCH, SEARCH_BLOCK
 from tests.bot.slack.rig import Rig
 from tests.fakes.block_limits import view_problems
 
@@ -20,6 +21,90 @@ def test_opening_the_home_publishes_it(rig: Rig) -> None:
     assert f"archives/{rig.slack.identity.channel}/p" in told
     assert f"{RUN}:restart" in told
     assert view_problems(call["view"]) == []
+
+
+def home(rig: Rig, user: str) -> str:
+    """Open the home; what it says."""
+    rig.event("app_home_opened", user=user, tab="home")
+    rig.settle()
+    view = rig.slack.called("views.publish")[-1]["view"]
+    assert view_problems(view) == []
+    return json.dumps(view, ensure_ascii=False)
+
+
+def test_what_waits_for_me_has_its_buttons(rig: Rig) -> None:
+    """The approver decides from the home; for everybody else the question is somebody's else."""
+    facts = rig.started()
+    request = facts.approvals[0]
+
+    for_sam, for_max = home(rig, rig.sam), home(rig, rig.max)
+    rig.click(APPROVE, request.id, rig.sam, view={"type": "home", "id": "V1"}, response_url=None, channel=None)
+    rig.settle()
+
+    assert f'"action_id": "{APPROVE}"' in for_sam
+    assert f'"value": "{request.id}"' in for_sam
+    assert f'"action_id": "{REJECT}"' not in for_max
+    assert "Waiting for others" in for_max
+    assert rig.newest().status == "Success"
+
+
+def test_a_refused_click_in_the_home_is_told_in_a_direct_message(rig: Rig) -> None:
+    """There is nothing in a home to whisper into."""
+    request = rig.started().approvals[0]
+    rig.click(APPROVE, request.id, rig.max, view={"type": "home", "id": "V1"}, response_url=None, channel=None)
+    rig.settle()
+
+    [message] = rig.slack.messages(rig.max)
+    assert "may decide" in message["text"]
+    assert rig.newest().status == "Waiting"
+
+
+def test_the_home_follows_what_it_shows(rig: Rig) -> None:
+    """A question that was answered elsewhere is gone from the home without anybody opening it anew."""
+    facts = rig.started()
+    home(rig, rig.sam)
+    rig.click(APPROVE, facts.approvals[0].id, rig.sam)
+    rig.settle()
+    rig.clock_on()
+    rig.settle()
+
+    last = json.dumps(rig.slack.called("views.publish")[-1])
+    assert "Nothing waits for you" in last
+    assert f'"action_id": "{APPROVE}"' not in last
+
+
+def test_homes_show_whose_runs_they_are(rig: Rig) -> None:
+    """Mine are mine; what runs now is there for everybody."""
+    facts = rig.started()
+    mine, others = home(rig, rig.lee), home(rig, rig.max)
+
+    assert mine.count(facts.id[:8]) == 2
+    assert others.count(facts.id[:8]) == 1
+    assert "You have not started anything lately" in others
+
+
+def test_a_search_filters_the_playbooks(rig: Rig) -> None:
+    """Words of the name, the title or the alarm; the text stays in the field, also when the home is repainted."""
+
+    def search(text: str) -> str:
+        state = {"values": {SEARCH_BLOCK: {SEARCH: {"type": "plain_text_input", "value": text}}}}
+        view = {"type": "home", "id": "V1", "state": state}
+        rig.click(SEARCH, "", view=view, response_url=None, channel=None)
+        rig.settle()
+        return json.dumps(rig.slack.called("views.publish")[-1]["view"], ensure_ascii=False)
+
+    assert f"{RUN}:nap" in home(rig, rig.lee)
+    found = search("WEB- restart")
+    assert (f"{RUN}:restart" in found, f"{RUN}:nap" in found) == (True, False)
+    assert '"initial_value": "WEB- restart"' in found
+    rig.started("run nap")
+    rig.clock_on()
+    rig.settle()
+    assert '"initial_value": "WEB- restart"' in json.dumps(rig.slack.called("views.publish")[-1]["view"])
+    rig.clock_on()
+    assert "None fits" in search("xyzzy")
+    rig.clock_on()
+    assert f"{RUN}:nap" in home(rig, rig.lee)
 
 
 def test_the_messages_tab_publishes_nothing(rig: Rig) -> None:

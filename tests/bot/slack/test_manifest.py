@@ -11,7 +11,8 @@ import yaml
 from click.testing import CliRunner
 
 from bot.slack.commandline import VERBS
-from bot.slack.manifest import EVENTS, OPTIONAL_SCOPES, SCOPES, ManifestRefused, manifest
+from bot.slack.manifest import CONSOLE, EVENTS, OPTIONAL_SCOPES, SCOPES, ManifestRefused, manifest
+from bot.slack.shortcuts import CALLBACK
 from bot.terminal.process import manifest as command
 
 URL = "https://bot.example.com"
@@ -25,6 +26,7 @@ NEEDED = {
     "views_publish": set(),
     "chat_postMessage": {"chat:write"},
     "chat_postEphemeral": {"chat:write"},
+    "chat_unfurl": {"links:write"},
     "chat_update": {"chat:write"},
     "chat_delete": {"chat:write"},
     "chat_getPermalink": set(),
@@ -38,6 +40,7 @@ NEEDED = {
 EVENT_SCOPES = {
     "app_home_opened": set(),
     "app_mention": {"app_mentions:read"},
+    "link_shared": {"links:read"},
     "subteam_members_changed": {"usergroups:read"},
     "subteam_updated": {"usergroups:read"},
     "user_change": {"users:read"},
@@ -69,9 +72,31 @@ def test_the_scopes_are_what_is_called() -> None:
 
 def test_the_events_are_those_that_are_listened_to() -> None:
     """Slack sends nothing for which there is no listener."""
-    text = (CODE / "home.py").read_text(encoding="utf-8")
+    text = "".join((CODE / name).read_text(encoding="utf-8") for name in ("home.py", "mentions.py", "unfurl.py"))
 
     assert all(f'"{event}"' in text for event in EVENTS)
+
+
+def test_menus_are_asked_at_the_same_door() -> None:
+    """Slack asks a menu's options at an address of its own, which over HTTP must be given."""
+    made = manifest("Playbooks", URL)
+
+    assert made["settings"]["interactivity"]["message_menu_options_url"] == f"{URL}/slack/events"
+    assert "message_menu_options_url" not in manifest("Playbooks", None)["settings"]["interactivity"]
+
+
+def test_links_to_executions_are_shown() -> None:
+    """Those of AWS's console, and of the bot's own address where it has one; Slack allows five domains."""
+    assert manifest("Playbooks", None)["features"]["unfurl_domains"] == [CONSOLE]
+    assert manifest("Playbooks", URL)["features"]["unfurl_domains"] == [CONSOLE, "bot.example.com"]
+
+
+def test_the_shortcut_is_within_slacks_limits() -> None:
+    """Its names as Slack's manifest reference limits them, and a listener for it."""
+    (shortcut,) = manifest("Playbooks", None)["features"]["shortcuts"]
+
+    assert (len(shortcut["name"]) <= 24, len(shortcut["description"]) <= 150) == (True, True)
+    assert shortcut["callback_id"] == CALLBACK
 
 
 def test_socket_mode_needs_no_address() -> None:
@@ -79,7 +104,8 @@ def test_socket_mode_needs_no_address() -> None:
     made = manifest("Playbooks", None)
 
     assert made["settings"]["socket_mode_enabled"]
-    assert "url" not in json.dumps(made)
+    assert "_url" not in json.dumps(made)
+    assert '"url"' not in json.dumps(made)
     assert made["settings"]["interactivity"] == {"is_enabled": True}
 
 

@@ -9,6 +9,7 @@ from engine.consequence import Consequence
 from engine.document import Parameter
 from engine.preview_result import Failing, Planned, Preview, PreviewStep, Reach
 from engine.validation import parse
+from playbooks.desk import Desk
 from playbooks.facts import (
     AlarmFacts,
     ApprovalFacts,
@@ -118,6 +119,16 @@ def playbook(**fields: Any) -> PlaybookFacts:
     usual = PlaybookFacts(
         "recover-instance", "Recover an instance", "Stops it and starts it on new hardware.", parameters, {}, "auto",
         ("<@U02SAM>", "lee"), "alarm web-*", "recover-instance",
+    )  # fmt: skip
+    return replace(usual, **fields)
+
+
+def desk(**fields: Any) -> Desk:
+    """A home with something of everything."""
+    red = suggestion(started=(EXECUTION,))
+    usual = Desk(
+        (approval(),), (approval(id="r2"),), (execution(),), (answered("Success"),),
+        (red, suggestion(alarm_now="OK"), suggestion(why="muted")), (playbook(),), "recover",
     )  # fmt: skip
     return replace(usual, **fields)
 

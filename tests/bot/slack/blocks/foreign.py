@@ -52,7 +52,12 @@ def _made(block: Plain, block_id: str) -> Any:
             hint = _text(block["hint"]) if "hint" in block else None
             element = _element(block["element"])
             return s.InputBlock(
-                _text(block["label"]), element, block_id=block_id, hint=hint, optional=block["optional"]
+                _text(block["label"]),
+                element,
+                block.get("dispatch_action", False),
+                block_id=block["block_id"],
+                hint=hint,
+                optional=block["optional"],
             )
     raise AssertionError(f"what is a {block['type']}?")
 
@@ -108,11 +113,14 @@ def _element(element: Plain) -> Any:
         case "datepicker":
             return s.DatePicker(element["action_id"], element.get("initial_date"))
         case "plain_text_input":
+            config = element.get("dispatch_action_config")
             return s.PlainTextInput(
                 element["action_id"],
                 element.get("initial_value"),
                 element.get("multiline", False),
                 max_length=element.get("max_length"),
+                placeholder=_text(element["placeholder"]) if "placeholder" in element else None,
+                dispatch_action_config=s.DispatchActionConfiguration(config["trigger_actions_on"]) if config else None,
             )
     raise AssertionError(f"what is a {element['type']}?")
 

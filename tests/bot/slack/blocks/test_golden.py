@@ -14,6 +14,7 @@ import pytest
 
 from bot.slack.blocks import alarm, answers, card, form, home, preview
 from bot.slack.blocks import text as t
+from playbooks.desk import Desk
 from playbooks.facts import ExecutionFacts
 from tests.bot.slack.blocks import facts as f
 from tests.bot.slack.blocks.foreign import check_message, check_view
@@ -118,8 +119,8 @@ def test_the_form(name: str) -> None:
 def test_the_home() -> None:
     """What waits, what ran, what one may start; and when there is nothing."""
     links = {f.EXECUTION: "https://example.slack.com/archives/C1/p1"}
-    full = home.home([f.approval()], [f.execution()], [f.playbook()], links)
-    empty = home.home([], [], [], {})
+    full = home.home(f.desk(), links)
+    empty = home.home(Desk(), {})
 
     for view in (full, empty):
         check_view(view)

@@ -13,6 +13,7 @@ from bot.slack.blocks import alarm, answers, card, form, home, preview
 from bot.slack.blocks import text as t
 from bot.slack.blocks.inputs import Pickers
 from engine.consequence import Consequence
+from playbooks.desk import Desk
 from playbooks.facts import DecisionFacts
 from playbooks.typed import typed_values
 from tests.bot.slack.blocks import facts as f
@@ -90,7 +91,9 @@ def test_answers_of_anything_fit(text: str, count: int) -> None:
     approvals = [f.approval(title=text or "x", message=text, approvers=(text,) * 9)] * count
     playbooks = [f.playbook(name=f"p{number}", title=text, trigger=text) for number in range(count)]
     story = answers.timeline([f.line(number, text) for number in range(count * 5)])
-    view = home.home(approvals, executions, playbooks, {})
+    red = (f.suggestion(alarm=f.alarm(name=text, reason=text), why=text),) * count
+    some_ = (tuple(replace(each, id=f"r{number}") for number, each in enumerate(approvals)), tuple(approvals))
+    view = home.home(Desk(*some_, tuple(executions), tuple(executions), red, tuple(playbooks), text), {})
     said = [
         t.paragraphs(answers.execution_list(executions, {})),
         t.paragraphs(answers.approval_list(approvals, {})),

@@ -1,0 +1,75 @@
+"""Links to executions, shown below the messages that carry them: AWS's console, or an address of the bot's own."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import structlog
+from slack_bolt import Ack, App
+from slack_sdk import WebClient
+
+from bot.slack.blocks.unfurl import unfurled
+from bot.slack.client import NO_ANSWER
+from bot.slack.door import SlackDoor
+from bot.slack.manifest import CONSOLE
+from playbooks.queries import NotFound
+
+log = structlog.get_logger()
+
+MOST_LINKS: Final = 5
+_EXECUTION: Final = re.compile(r"(?:/automation/execution/|/executions/)([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+
+
+class UnfurlListeners:
+    """Only to people of this workspace: not into channels shared with others."""
+
+    def __init__(self, door: SlackDoor) -> None:
+        self._door = door
+
+    def register(self, app: App) -> None:
+        """Hang the listeners in."""
+        app.event("link_shared")(self.shared)
+
+    def shared(self, ack: Ack, body: dict[str, Any], event: dict[str, Any], client: WebClient) -> None:
+        """Somebody wrote a message with links of ours, or is about to."""
+        found = {url: execution_id for url in _urls(event) if (execution_id := execution_in(url))}
+        if found and not body.get("is_ext_shared_channel"):
+            self._door.workbench.later(lambda: self._show(client, event, found))
+        ack()
+
+    def _show(self, client: WebClient, event: Mapping[str, Any], found: Mapping[str, str]) -> None:
+        shown = {}
+        for url, execution_id in found.items():
+            try:
+                facts = self._door.queries.execution(execution_id)
+            except NotFound:
+                continue
+            shown[url] = {"blocks": unfurled(facts, self._door.links([facts.id]).get(facts.id, ""))}
+        if not shown:
+            return
+        where: dict[str, Any] = {"channel": event.get("channel"), "ts": event.get("message_ts")}
+        if event.get("unfurl_id") and event.get("source"):
+            where = {"unfurl_id": event["unfurl_id"], "source": event["source"]}
+        try:
+            client.chat_unfurl(**where, unfurls=shown)
+        except NO_ANSWER as error:
+            log.info("link not shown", error=str(error))
+
+
+def _urls(event: Mapping[str, Any]) -> list[str]:
+    links = event.get("links")
+    found = [each.get("url") for each in links if isinstance(each, Mapping)] if isinstance(links, list) else []
+    return [url for url in found if isinstance(url, str)][:MOST_LINKS]
+
+
+def execution_in(url: str) -> str:
+    """The execution that an address names; "" for none. Slack only tells of the manifest's domains."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    host = parts.hostname or ""
+    is_console = host == CONSOLE or host.endswith(f".{CONSOLE}")
+    match = _EXECUTION.search(f"{parts.path}#{parts.fragment}" if is_console else parts.path)
+    return match[1] if match else ""
