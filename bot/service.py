@@ -30,7 +30,8 @@ from engine.ssm_commands import Telling
 from engine.ssm_runner import SsmRunner
 from engine.ssm_store import Look, SsmStore
 from engine.store import ExecutionStore
-from infra.aws import Aws
+from engine.stored_parameters import ReadAhead
+from infra.aws import Aws, AwsSession
 from infra.clock import Clock, utc_now
 from infra.db import Database, Transaction
 from infra.settings import Settings, load
@@ -124,13 +125,19 @@ class Service:
         poll = timedelta(seconds=self.settings.step_poll_seconds)
         performer = Performer(BY_NAME, self._aws_for, self.clock, poll=poll, services=self.services)
         here = Surroundings(
-            self.db, self.executions, self.shelf, BY_NAME, performer, self.clock, documents=self.documents
-        )
+            self.db, self.executions, self.shelf, BY_NAME, performer, self.clock, documents=self.documents,
+            prepare=self.prepare,
+        )  # fmt: skip
         return EmbeddedEngine(here)
 
-    def _aws_for(self, state: Execution) -> RecordingAws:
+    def _aws_for(self, state: Execution) -> AwsSession:
         role = state.assume_role or self.settings.assume_role
         return self.aws.session(role, session_name=session_name(state), region=state.region, account=state.account)
+
+    @cached_property
+    def prepare(self) -> ReadAhead:
+        """Reads ahead what a start needs of Parameter Store, as the execution will."""
+        return ReadAhead(lambda state: self._aws_for(state).parameter, self.clock)
 
     @cached_property
     def ssm_store(self) -> SsmStore:
@@ -219,6 +226,7 @@ class Service:
             regions=self.settings.regions,
             admins=self.settings.admins,
             hear=self._hear_from_aws,
+            prepare=self.prepare,
             count_alarm=lambda verdict: self.metrics.alarms.labels(verdict).inc(),
         )
         return Operations(parts)
@@ -285,6 +293,7 @@ class Service:
             self.clock,
             account=self.settings.api_account,
             controllers=self._controllers,
+            prepare=self.prepare,
         )
         return Automation(parts)
 

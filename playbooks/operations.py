@@ -12,9 +12,10 @@ from audit.store import AuditStore
 from engine.conductor import InvalidStatus
 from engine.execution import Execution
 from engine.parameters import ParametersInvalid
-from engine.protocol import Engine, ExecutionNotFound, StartOrder
+from engine.protocol import Engine, ExecutionNotFound, StartOrder, Stored
 from engine.signals import Signal, SignalRefused, SignalType
 from engine.store import ExecutionStore
+from engine.stored_parameters import Prepare, as_it_is, names_of
 from infra.canonical import Json
 from infra.clock import Clock
 from infra.db import Database, Transaction
@@ -67,6 +68,8 @@ class Order:
     """The suggestion this answers, so that its alarm fills parameters and shows on the card."""
     region: str = ""
     """Where to run; empty = the alarm's Region, else the bot's own."""
+    stored: Stored = field(default_factory=dict)
+    """What its defaults need of Parameter Store, as `start` has read it; kept for a start that is held back."""
 
 
 class Shelf(Protocol):
@@ -113,6 +116,8 @@ class Parts:
     """Called with the verdict on each alarm message, once it is saved."""
     hear: Callable[[Transaction, str], None] = _hear_nothing
     """Called with AWS's id of an execution that AWS says has moved."""
+    prepare: Prepare = as_it_is
+    """Reads ahead what a start needs of Parameter Store; asked outside any transaction."""
 
 
 class Operations:
@@ -131,17 +136,30 @@ class Operations:
 
     def _received(self, alarm: Alarm) -> Received:
         parts, now = self._parts, self._parts.clock()
+        stored = self._stored_for(alarm)
         with parts.db.transaction() as tx:
             record = AlarmRecord(alarm.transition_key, alarm, now)
             if parts.alarms.is_known(tx, alarm) or not parts.alarms.add(tx, record):
                 return Received("duplicate", key=record.key)
             actor = Actor("alarm", alarm.id, alarm.name)
             parts.audit.append(tx, [_alarm_event(alarm, record.key, actor)], now)
-            record = self._answered(tx, record, actor)
+            record = self._answered(tx, record, actor, stored)
             parts.alarms.conclude(tx, record)
         return Received(record.verdict, record.executions, record.key)  # type: ignore[arg-type]
 
-    def _answered(self, tx: Transaction, record: AlarmRecord, actor: Actor) -> AlarmRecord:
+    def _stored_for(self, alarm: Alarm) -> Stored:
+        """What the playbook that would start by itself needs of Parameter Store."""
+        found = [playbook for playbook in matching(self._parts.catalog.all, alarm) if playbook.start == "auto"]
+        if not found or alarm.is_silenced or not names_of(found[0].runbook, {}):
+            return {}
+        actor = Actor("alarm", alarm.id, alarm.name)
+        try:
+            order = self._order_for(found[0], AlarmRecord(alarm.transition_key, alarm, self._parts.clock()), actor)
+        except MappingFailed:
+            return {}
+        return self._parts.prepare(order).stored
+
+    def _answered(self, tx: Transaction, record: AlarmRecord, actor: Actor, stored: Stored) -> AlarmRecord:
         alarm = record.alarm
         found = [playbook for playbook in matching(self._parts.catalog.all, alarm) if playbook.start != "off"]
         if not found:
@@ -156,7 +174,8 @@ class Operations:
         why = ""
         if automatic:
             try:
-                execution_id = self._start_for(tx, automatic[0], record, actor)
+                order = replace(self._order_for(automatic[0], record, actor), stored=stored)
+                execution_id = self._parts.engine.start(tx, order)
             except (MappingFailed, ParametersInvalid) as error:
                 why = f"{automatic[0].name} could not start by itself: {error}"
             else:
@@ -174,9 +193,9 @@ class Operations:
         }
         self._parts.audit.append(tx, [Event(name, record.alarm.id, actor, data)], self._parts.clock())
 
-    def _start_for(self, tx: Transaction, playbook: Playbook, record: AlarmRecord, actor: Actor) -> str:
+    def _order_for(self, playbook: Playbook, record: AlarmRecord, actor: Actor) -> StartOrder:
         alarm = record.alarm
-        order = StartOrder(
+        return StartOrder(
             playbook.runbook,
             parameters_from(playbook, alarm),
             actor,
@@ -187,7 +206,6 @@ class Operations:
             request_key=f"alarm:{record.key}:{playbook.name}"[:128],
             context=self._context(playbook, channel=playbook.channel or self._parts.channel, alarm_key=record.key),
         )
-        return self._parts.engine.start(tx, order)
 
     @staticmethod
     def _context(playbook: Playbook, *, channel: str, alarm_key: str = "") -> dict[str, Json]:
@@ -215,6 +233,8 @@ class Operations:
         Raises UnknownPlaybook, NotAllowed (audited), ParametersRefused.
         """
         playbook = self._runnable(order.playbook, by)
+        if names_of(playbook.runbook, order.parameters):
+            order = replace(order, stored=self._parts.prepare(self.planned(order, by)).stored)
         with self._parts.db.transaction() as tx:
             record = self._parts.alarms.get(tx, order.suggestion_id) if order.suggestion_id else None
             wish = self._wish(playbook, order, record, by)
@@ -264,6 +284,7 @@ class Operations:
             engine=playbook.engine,
             aws_document=playbook.aws_document,
             request_key=order.request_key[:128],
+            stored=order.stored,
             context=self._context(
                 playbook,
                 channel=playbook.channel or order.channel or self._parts.channel,
