@@ -14,8 +14,7 @@ from bot.slack.blocks import answers, form
 from bot.slack.blocks import home as home_blocks
 from bot.slack.blocks import text as t
 from bot.slack.commandline import Typed, typed
-from bot.slack.door import SlackDoor, pressed, sender_of
-from bot.slack.guards import GUARD_VERBS, GuardListeners, offered
+from bot.slack.door import SlackDoor, pressed
 from bot.slack.forms import Forms, order_of
 from playbooks.facts import PlaybookFacts
 from playbooks.operations import Order, ParametersRefused, Refused
@@ -41,12 +40,11 @@ class PlaybookListeners:
     """`/playbook …`, the run form, and the buttons that lead to it."""
 
     def __init__(self, door: SlackDoor, forms: Forms) -> None:
-        self._door, self._forms, self._guards = door, forms, GuardListeners(door)
+        self._door, self._forms = door, forms
 
     def register(self, app: App) -> None:
         """Hang the listeners in."""
         app.command(self._door.command)(self.command)
-        self._guards.register(app)
         app.view(form.SUBMIT)(self.submitted)
         app.action({"type": "block_actions", "action_id": _beginning(home_blocks.RUN)})(self.run_clicked)
         app.action({"type": "block_actions", "action_id": _beginning(alarm_blocks.RUN)})(self.suggestion_clicked)
@@ -63,17 +61,13 @@ class PlaybookListeners:
             if wanted.verb == "audit" and wanted.words:
                 blocks.extend(answers.timeline(self._door.queries.timeline(wanted.words[0])))
                 return "What happened, in order:"
-            if wanted.verb in GUARD_VERBS:
-                text, extra = self._guards.answer(wanted, by, sender_of(body), str(body.get("channel_id") or ""))
-                blocks.extend(extra)
-                return text
             if wanted.verb == "run" and wanted.words:
                 return self._run(self.wish(wanted), by, body, client)
             return self.answer(wanted, by)
 
-        text, buttons = offered(self._door, answer)
+        text = self._door.attempt(answer)
         if text:
-            blocks = buttons or blocks or t.paragraphs(text)
+            blocks = blocks or t.paragraphs(text)
             ack(response_type="ephemeral", text=t.fit(text, t.SECTION), blocks=blocks)
         else:
             ack()
@@ -210,8 +204,7 @@ class PlaybookListeners:
                 return self._forms.open(facts, {}, refused.problems, body, client, suggestion=suggestion)
             return None
 
-        text, buttons = offered(self._door, start)
-        self._door.whisper(body, text, blocks=buttons)
+        self._door.whisper(body, self._door.attempt(start))
         ack()
 
 
