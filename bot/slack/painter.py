@@ -13,10 +13,7 @@ from bot.slack.home import home_of
 from bot.slack.store import ANSWER, CARD, HOME, QUESTION, SUGGESTION, TEXT, SlackMessage
 from playbooks.queries import NotFound
 
-log = structlog.get_logger()
-
 Painted = Mapping[str, Any]
-LATEST_RUNS = 8
 
 
 class CardPainter:
