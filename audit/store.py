@@ -32,6 +32,7 @@ from audit.events import EVENTS, Actor, Event
 from audit.trail import GENESIS, Entry, Verdict, link, verify
 from infra.canonical import plain
 from infra.db import Instant, Transaction, metadata
+from infra.masking import PLAIN
 
 LONGEST_ID = 512
 ROWS_AT_A_TIME = 500
@@ -183,10 +184,10 @@ def _events(after: int) -> Select[Any]:
 
 
 def _keepable(event: Event) -> Event:
-    """The event as both databases give it back, so that its hash is over what is kept."""
+    """The event as both databases give it back, so that its hash is over what is kept: no secret, never again."""
     actor = event.actor
     kept = replace(actor, id=_text(actor.id)[:LONGEST_ID], name=_text(actor.name))
-    data = {str(name): plain(value) for name, value in event.data.items()}
+    data = PLAIN.mapping({str(name): plain(value) for name, value in event.data.items()})
     return replace(event, subject=_text(event.subject)[:LONGEST_ID], actor=kept, data=data)
 
 

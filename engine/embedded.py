@@ -24,6 +24,7 @@ from engine.parameters import bind, initial_variables
 from engine.performing import Abandoned, Performer, assumed_role
 from engine.protocol import ExecutionNotFound, StartOrder
 from engine.rules import Rules, exponential_backoff, system_values
+from engine.secrets import inherited
 from engine.shelf import DocumentShelf
 from engine.signals import Signal
 from engine.store import ExecutionStore, Superseded
@@ -120,7 +121,8 @@ class EmbeddedEngine:
         parameters = bind(document, order.parameters, system=system, parameter_store=store_of(order.stored))
         variables = initial_variables(document, parameters, system=system)
         role = assumed_role(document, parameters, system) or order.role
-        return replace(state, parameters=parameters, variables=variables, assume_role=role)
+        secrets = inherited(order.secrets, parameters, parent)
+        return replace(state, parameters=parameters, variables=variables, assume_role=role, secrets=secrets)
 
     def signal(self, tx: Transaction, execution_id: str, signal: Signal) -> None:
         """Give a signal. Raises SignalRefused, ExecutionNotFound."""

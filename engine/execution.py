@@ -130,6 +130,8 @@ class Execution:
     tags: Mapping[str, str] = field(default_factory=dict)
     context: Mapping[str, Json] = field(default_factory=dict)
     """What started it, for those above the engine (playbook, alarm, channel); the engine never reads it."""
+    secrets: tuple[str, ...] = ()
+    """Parameters whose values are told to nobody (engine/secrets.py)."""
     engine: Literal["embedded", "ssm"] = "embedded"
     """Who runs it: this program, or AWS Systems Manager, whose answers are mirrored."""
     aws_id: str = ""

@@ -46,6 +46,8 @@ class StartOrder:
     """Whom it runs as, unless the document says; "" = as the engine itself."""
     aws_document: str = ""
     """For SSM: name, NAME:VERSION or ARN of the document there; "" = ours is pushed."""
+    secrets: tuple[str, ...] = ()
+    """Parameters whose values nobody shall read; those that are named like secrets need not be named here."""
 
 
 class Engine(Protocol):

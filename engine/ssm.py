@@ -84,6 +84,7 @@ class SsmEngine:
             mode=order.mode,
             tags=order.tags,
             context=order.context,
+            secrets=order.secrets,
             engine="ssm",
         )
         system = system_values(state, self._clock())

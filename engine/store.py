@@ -28,6 +28,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from audit.store import AuditStore
 from engine.execution import FINAL, Change, Execution
+from engine.secrets import masked
 from engine.state import decode, encode
 from infra.db import Instant, Transaction, metadata
 
@@ -145,7 +146,7 @@ class ExecutionStore:
             "document_digest": state.document_digest,
         }
         tx.execute(insert(execution_table).values(**fixed, **self._values(state)))
-        self._audit.append(tx, change.events, now)
+        self._audit.append(tx, masked(change), now)
 
     def save(
         self, tx: Transaction, change: Change, now: datetime, *, lease: tuple[str, datetime] | None = None
@@ -162,7 +163,7 @@ class ExecutionStore:
         }  # fmt: skip
         if tx.execute(_SAVE, values).rowcount != 1:
             raise Superseded(state.id)
-        self._audit.append(tx, change.events, now)
+        self._audit.append(tx, masked(change), now)
         return replace(state, version=state.version + 1)
 
     def make_due(self, tx: Transaction, execution_id: str, now: datetime) -> None:
@@ -175,7 +176,7 @@ class ExecutionStore:
 
     def record(self, tx: Transaction, change: Change, now: datetime) -> None:
         """Save only the events: the answer came too late to change the state."""
-        self._audit.append(tx, change.events, now)
+        self._audit.append(tx, masked(change), now)
 
     @staticmethod
     def _values(state: Execution) -> dict[str, Any]:

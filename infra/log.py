@@ -10,13 +10,8 @@ from typing import Any, Literal, TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-MASK = "***"
-SHAPES = re.compile(
-    r"xox[a-z]-[\w-]+|xapp-[\w-]+"  # Slack tokens
-    r"|\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"  # AWS access keys
-    r"|hooks\.slack\.com/[\w/-]+"  # response URLs let anybody post
-    r"|(?<=://)[^\s/:@]+:[^\s/]+(?=@)"  # user:password@ in URLs
-)
+from infra.masking import MASK, masking
+
 SECRET_NAMES = re.compile(r"(?i)token|secret|password|authorization|signature|credential|(?:^|_)key$")
 NOISY = ("botocore", "boto3", "urllib3", "s3transfer", "slack_sdk", "slack_bolt", "apscheduler", "alembic", "werkzeug")
 """Libraries that tell at `info` what belongs into `debug`, some with whole requests."""
@@ -90,9 +85,7 @@ def masker(secrets: Iterable[str] = ()) -> Callable[[WrappedLogger, str, EventDi
 
 def mask_of(secrets: Iterable[str] = ()) -> Callable[[str], str]:
     """A function that masks text: these secrets, and whatever looks like one."""
-    known = sorted({secret for secret in secrets if len(secret) > 3}, key=len, reverse=True)
-    pattern = re.compile("|".join([*map(re.escape, known), SHAPES.pattern]))
-    return lambda text: pattern.sub(MASK, text)
+    return masking(secret for secret in secrets if len(secret) > 3).text
 
 
 def _masked(name: str, value: Any, mask: Callable[[str], str]) -> Any:

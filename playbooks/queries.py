@@ -11,9 +11,11 @@ from audit.store import AuditStore
 from audit.trail import Entry
 from engine.document import Document
 from engine.execution import Execution, Status, StepExecution
+from engine.secrets import masking_of
 from engine.shelf import DocumentShelf
 from engine.store import ExecutionStore
 from infra.db import Database, Transaction
+from infra.masking import PLAIN
 from playbooks.alarm import Alarm
 from playbooks.facts import (
     AlarmFacts,
@@ -25,6 +27,7 @@ from playbooks.facts import (
     SuggestionFacts,
     TimelineEntry,
 )
+from playbooks.masking import hidden, question
 from playbooks.operations import Shelf, UnknownPlaybook
 from playbooks.people import Directory, Identity
 from playbooks.playbook import Playbook
@@ -130,7 +133,9 @@ class Queries:
         with self._from.db.reading() as connection:
             found = self._from.executions.latest(connection, limit=limit, is_open=is_open)
             if is_brief:
-                return [_brief(state, self._from.shelf.of(connection, state)) for state in found]
+                return [
+                    hidden(_brief(state, self._from.shelf.of(connection, state)), masking_of(state)) for state in found
+                ]
             return [self._execution(connection, state) for state in found]
 
     def runs_of(self, by: Identity, *, limit: int = 5) -> Sequence[ExecutionFacts]:
@@ -147,7 +152,7 @@ class Queries:
         )
         alarm, alarm_now = self._alarm(connection, str(state.context.get("alarm_key") or ""))
         waiting = next((approval for approval in approvals if approval.status == "Waiting"), None)
-        return replace(
+        facts = replace(
             _brief(state, document),
             steps=_steps(state, document),
             alarm=alarm,
@@ -156,6 +161,7 @@ class Queries:
             approvals=approvals,
             recovered=self._from.audit.has(connection, state.id, "step.recovered"),
         )
+        return hidden(facts, masking_of(state))
 
     def _alarm(self, connection: Connection, key: str) -> tuple[AlarmFacts | None, str]:
         record = self._from.alarms.get(connection, key) if key else None
@@ -184,7 +190,7 @@ class Queries:
         directory = self._from.directory
         names = directory.both(request.approver_lists)
         problem = "" if names else "Nobody is on the list of approvers, so nobody can answer this."
-        return ApprovalFacts(
+        facts = ApprovalFacts(
             id=request.id,
             execution_id=request.execution_id,
             step_name=request.step_name,
@@ -203,6 +209,7 @@ class Queries:
             may_approve_own=request.may_approve_own,
             problem=problem,
         )
+        return question(facts, PLAIN)
 
     # -- alarms and the trail
 

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from bot.service import Service
 from bot.terminal.answers import parse_pairs, print_json, sentences
+from engine.secrets import masking_of
 from engine.wire import automation_execution
 from playbooks.facts import ExecutionFacts
 from playbooks.operations import Order
@@ -71,7 +72,7 @@ def status(execution: str | None, *, as_json: bool) -> None:
             return
         if as_json:
             state, document = service.queries.state(execution)
-            print_json(automation_execution(state, document))
+            print_json(masking_of(state).json(automation_execution(state, document)))
             return
         _print_one(service.queries.execution(execution))
 

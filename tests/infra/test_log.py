@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import structlog
 
-from infra.log import MASK, configure, mask_of
+from infra.log import configure, mask_of
+from infra.masking import MASK
 
 
 @pytest.fixture(autouse=True)
