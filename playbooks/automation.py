@@ -25,6 +25,7 @@ from infra.aws_models import partition_of
 from infra.canonical import Json, digest
 from infra.clock import Clock
 from infra.db import Database, Transaction
+from playbooks.answering import Answering
 from playbooks.documents.refusals import SsmRefused
 from playbooks.documents.store import TagStore
 from playbooks.people import Directory, Identity, actor_of
@@ -177,11 +178,8 @@ class Automation:
         actor, comment = signal.actor, signal.payload.get("Comment", "")
         if request.is_open and any(each.actor.id == actor.id and each.verdict == verdict for each in request.decisions):
             return None
-        is_listed = bool(request.approver_lists) and all(
-            parts.directory.is_listed(by, names) for names in request.approver_lists
-        )
         try:
-            change = policy.decide(request, actor, verdict, is_listed=is_listed, now=now, comment=comment)
+            change = Answering(parts.directory).answer(request, by, verdict, now=now, comment=comment)
         except policy.DecisionRefused as error:
             data: dict[str, Json] = {"request_id": request.id, "verdict": verdict, "reason": str(error)}
             parts.audit.append(tx, [Event("approval.refused", state.id, actor, data)], now)

@@ -9,6 +9,9 @@ from typing import Final
 from engine.document import Document, Problem, RunbookRefused
 from engine.source import Source, read
 from engine.validation import Examined, examine, unsupported_actions
+from infra.git import last_editors
+from playbooks.approval_file import step_policies
+from playbooks.approval_policy import RUNBOOK_EDITOR, ApprovalPolicy, StepPolicies
 from playbooks.playbook import AlarmTrigger, Playbook
 from playbooks.playbook_file import PlaybookFile, read_file
 from playbooks.playbook_rules import contradictions
@@ -110,6 +113,7 @@ class _Loading:
         runbook = self._runbook(home, file, source)
         if runbook is None:
             return None
+        approval = _approval(file)
         playbook = Playbook(
             name=file.name or home.name,
             title=file.title,
@@ -118,10 +122,13 @@ class _Loading:
             trigger=AlarmTrigger(**file.trigger.model_dump()) if file.trigger else None,
             start=file.start,
             parameters=file.parameters,
-            approvers=file.approvers,
+            approvers=file.approvers or (approval.names if approval else ()),
             minimum_approvals=file.minimum_approvals,
             approval_expiry=file.approval_expires_in,
             may_approve_own=file.may_approve_own,
+            approval=approval,
+            break_glass=file.break_glass,
+            edited_by=_editors(home, file),
             channel=file.channel,
             may_run=file.may_run,
             engine=file.engine or "",
@@ -173,6 +180,26 @@ class _Loading:
             self.problems.append(source.problem("PBK001", text, ("name",) if file.name else ()))
         else:
             self.found[playbook.name] = playbook
+
+
+def _approval(file: PlaybookFile) -> StepPolicies | None:
+    if file.approval is None:
+        return None
+    plain = ApprovalPolicy(
+        minimum=file.minimum_approvals,
+        expires_in=file.approval_expires_in,
+        may_approve_own=file.may_approve_own,
+        breakers=file.break_glass,
+    )
+    return step_policies(file.approval, plain, file.approvers)
+
+
+def _editors(home: Path, file: PlaybookFile) -> tuple[str, ...]:
+    """Who wrote the playbook's runbook; git is asked only where the policy wants to know it."""
+    approval = file.approval
+    if approval is None or not any(RUNBOOK_EDITOR in each.never for each in (approval, *approval.steps.values())):
+        return file.edited_by
+    return tuple(dict.fromkeys([*file.edited_by, *last_editors(home / (file.runbook or RUNBOOK), home / FILE)]))
 
 
 def _unreadable(error: OSError | UnicodeDecodeError, path: Path) -> Problem:

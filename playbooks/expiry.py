@@ -1,4 +1,4 @@
-"""When questions expire: a heap of moments, filled from rows at the start, that closes each question when it is due."""
+"""When something is due about a question, such as its end: a heap of moments, filled from rows at the start."""
 
 import heapq
 import threading
@@ -21,7 +21,7 @@ AGAIN = timedelta(seconds=1)
 
 
 class Expiry:
-    """Calls `expire` with each open question whose time is up; repetition is harmless."""
+    """Calls `expire` with each question about which something is due; repetition is harmless."""
 
     def __init__(self, db: Database, store: ApprovalStore, expire: Callable[[str], None], clock: Clock) -> None:
         self._db, self._store, self._expire, self._clock = db, store, expire, clock
@@ -66,17 +66,27 @@ class Expiry:
             except BaseException:
                 self._refill_at = None
                 raise
+            self._know_next(request_id, now)
         with self._lock:
             soonest = self._heap[0][0] if self._heap else now + self.refill_every
         return min(max(soonest - now, timedelta(0)), self.refill_every)
 
     def _refill(self, now: datetime) -> None:
         with self._db.reading() as connection:
-            found = self._store.expiring(connection)
+            found = self._store.due(connection)
         with self._lock:
             self._heap = found
             heapq.heapify(self._heap)
         self._refill_at = now + self.refill_every
+
+    def _know_next(self, request_id: str, now: datetime) -> None:
+        """A question may have a next moment: after a reminder comes another, or the end."""
+        with self._db.reading() as connection:
+            request = self._store.get(connection, request_id)
+        if request is not None and request.due_at is not None:
+            # What is due still could not be done: not before the next second, so that nothing spins.
+            with self._lock:
+                heapq.heappush(self._heap, (max(request.due_at, now + AGAIN), request_id))
 
     def _due(self, now: datetime) -> str | None:
         with self._lock:

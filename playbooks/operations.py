@@ -1,11 +1,9 @@
 """The verbs: everything a door may ask for. Each one is one transaction; none of them talks to AWS or Slack."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol
+from typing import Literal
 
-from approvals import policy
-from approvals.request import RequestStatus
 from approvals.store import ApprovalStore
 from audit.events import SYSTEM, Actor, Event
 from audit.store import AuditStore
@@ -20,6 +18,9 @@ from infra.canonical import Json
 from infra.clock import Clock
 from infra.db import Database, Transaction
 from playbooks.alarm import Alarm
+from playbooks.answering import Answering
+from playbooks.asking import Asking
+from playbooks.deciding import Deciding
 from playbooks.mapping import MappingFailed, parameters_from
 from playbooks.matching import matching
 from playbooks.people import Directory, Identity
@@ -32,6 +33,7 @@ from playbooks.refusals import (
     Refused,
     UnknownPlaybook,
 )
+from playbooks.shelf import Shelf
 from playbooks.store import AlarmRecord, AlarmStore
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "ParametersRefused",
     "Received",
     "Refused",
+    "Shelf",
     "UnknownPlaybook",
 ]
 
@@ -70,20 +73,6 @@ class Order:
     """Where to run; empty = the alarm's Region, else the bot's own."""
     stored: Stored = field(default_factory=dict)
     """What its defaults need of Parameter Store, as `start` has read it; kept for a start that is held back."""
-
-
-class Shelf(Protocol):
-    """The catalog, as the verbs see it."""
-
-    @property
-    def all(self) -> Sequence[Playbook]:
-        """Every playbook, by name."""
-
-    def get(self, name: str) -> Playbook | None:
-        """The playbook of that name."""
-
-    def suggestion(self, name: str) -> str:
-        """The name that was probably meant, or ""."""
 
 
 def _hear_nothing(_tx: Transaction, _aws_execution_id: str) -> None:
@@ -116,6 +105,8 @@ class Parts:
     """Called with the verdict on each alarm message, once it is saved."""
     hear: Callable[[Transaction, str], None] = _hear_nothing
     """Called with AWS's id of an execution that AWS says has moved."""
+    deciding: Deciding | None = None
+    """The verbs about questions; None = as they are without rotas and without a second look at those who agreed."""
     prepare: Prepare = as_it_is
     """Reads ahead what a start needs of Parameter Store; asked outside any transaction."""
 
@@ -125,6 +116,7 @@ class Operations:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._deciding = parts.deciding or deciding(parts)
 
     # -- alarms
 
@@ -302,37 +294,27 @@ class Operations:
             self._parts.audit.append(tx, [event], self._parts.clock())
         return NotAllowed(sentence)
 
+    # -- questions
+
     def decide(self, request_id: str, by: Identity, verdict: Literal["Approve", "Reject"], comment: str = "") -> None:
         """Take one person's answer. Raises NotAllowed (audited), NoLongerOpen."""
-        parts, now = self._parts, self._parts.clock()
-        refusal: policy.DecisionRefused | None = None
-        with parts.db.transaction() as tx:
-            request = parts.approvals.lock(tx, request_id)
-            if request is None:
-                raise NoLongerOpen("This request is not known here. Nothing was decided.")
-            is_listed = bool(request.approver_lists) and all(
-                parts.directory.is_listed(by, names) for names in request.approver_lists
-            )
-            try:
-                change = policy.decide(request, _actor(by), verdict, is_listed=is_listed, now=now, comment=comment)
-            except policy.DecisionRefused as error:
-                refusal = error
-                data: dict[str, Json] = {"request_id": request.id, "verdict": verdict, "reason": str(error)}
-                parts.audit.append(tx, [Event("approval.refused", request.execution_id, _actor(by), data)], now)
-            else:
-                parts.approvals.save(tx, change, now)
-        if isinstance(refusal, policy.Closed):
-            raise NoLongerOpen(str(refusal))
-        if refusal is not None:
-            raise NotAllowed(f"{refusal} It was noted.")
+        self._deciding.decide(request_id, by, verdict, comment)
+
+    def revoke(self, request_id: str, by: Identity) -> None:
+        """Take back one's own answer, until the step has begun. Raises NotAllowed (audited), NoLongerOpen."""
+        self._deciding.revoke(request_id, by)
+
+    def delegate(self, request_id: str, by: Identity, to: Identity) -> None:
+        """Hand one's answer to somebody whom the policy allows. Raises NotAllowed (audited), NoLongerOpen."""
+        self._deciding.delegate(request_id, by, to)
+
+    def break_glass(self, request_id: str, by: Identity, reason: str, target: str) -> None:
+        """Decide alone in an emergency. Raises NotAllowed (audited), NoLongerOpen, TargetMistyped, Refused."""
+        self._deciding.break_glass(request_id, by, reason, target)
 
     def expire(self, request_id: str) -> None:
-        """Close a question whose time is up; harmless when it is not, or when it was answered."""
-        parts, now = self._parts, self._parts.clock()
-        with parts.db.transaction() as tx:
-            request = parts.approvals.lock(tx, request_id)
-            if request is not None and request.is_open and request.expires_at is not None and now >= request.expires_at:
-                parts.approvals.save(tx, policy.withdraw(request, RequestStatus.TIMED_OUT), now)
+        """Do what is due about a question by itself: remind, ask the next people, close it; else nothing."""
+        self._deciding.tend(request_id)
 
     def stop(self, execution_id: str, by: Identity) -> None:
         """Cancel an execution. Raises Refused, NotAllowed (audited)."""
@@ -368,6 +350,12 @@ class Operations:
             sentence = f"You may not {verb} this execution."
             raise self._not_allowed(by, f"{verb} {execution_id}", sentence, subject=execution_id)
         return state
+
+
+def deciding(parts: Parts) -> Deciding:
+    """The verbs about questions, for parts that have none of their own."""
+    asking = Asking(parts.executions, parts.catalog, parts.clock)
+    return Deciding(parts.db, parts.audit, parts.approvals, asking, Answering(parts.directory), parts.clock)
 
 
 def _actor(by: Identity) -> Actor:

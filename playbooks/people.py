@@ -15,6 +15,8 @@ class Person:
     iam: tuple[str, ...] = ()
     terminal: str = ""
     name: str = ""
+    email: str = ""
+    """Joins e-mail addresses of rotas and of git to this person; nobody is let in by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,16 @@ class Identity:
     name: str = ""
     spellings: frozenset[str] = frozenset()
     is_full_member: bool = True
+    account: str = ""
+    """The account at the door, whoever the person is: `slack:T01/U01`, `terminal:lee`, an ARN."""
+    because: str = ""
+    """How the account was joined to the person, in words."""
+
+
+class Unidentified(Exception):
+    """Nobody may act by this account; the message is a sentence for them. `is_passing`: it may be known in a moment."""
+
+    is_passing = False
 
 
 def actor_of(by: Identity) -> Actor:
@@ -53,6 +65,12 @@ class Directory:
         person = next((person for person in self.people if person.terminal == login), None)
         return self._identity(person, f"terminal:{login}", set(), login, is_full_member=person is not None)
 
+    def of_person(self, name: str) -> Identity | None:
+        """Somebody of the table, by any spelling, without the user groups that only their door knows."""
+        wanted = self.canonical(name)
+        person = next((person for person in self.people if f"person:{person.id}" == wanted), None)
+        return self._identity(person, wanted, set(), "", is_full_member=True) if person else None
+
     def iam(self, principal: str, *, name: str = "", spellings: Iterable[str] = ()) -> Identity:
         """Identity of a verified AWS principal; `spellings` are its user name and the ARNs of its role.
 
@@ -73,7 +91,21 @@ class Directory:
         spellings |= {f"group:{group}" for group, members in self.groups.items() if spellings & set(members)}
         spellings |= {spelling.removeprefix("group:") for spelling in spellings if spelling.startswith("group:")}
         identity = f"person:{person.id}" if person else door
-        return Identity(identity, (person.name if person else "") or name, frozenset(spellings), is_full_member)
+        called = (person.name if person else "") or name
+        return Identity(identity, called, frozenset(spellings), is_full_member, account=door)
+
+    def canonical(self, name: str) -> str:
+        """`person:ID` for any spelling of a person: entry of a list, actor's id, e-mail address; else the name itself.
+
+        Two accounts of one person are one.
+        """
+        plain = name.partition("/")[2] if name.startswith("slack:") else name
+        for person in self.people:
+            terminal = f"terminal:{person.terminal}" if person.terminal else ""
+            spellings = {person.id, f"person:{person.id}", person.slack, terminal, *person.iam} - {""}
+            if plain in spellings or (person.email and person.email.casefold() == plain.casefold()):
+                return f"person:{person.id}"
+        return name
 
     def is_listed(self, identity: Identity, listed: Iterable[str]) -> bool:
         """Whether a list names this identity. An empty list names nobody; "*" names every full member."""

@@ -8,6 +8,7 @@ from typing import Literal
 
 from engine.document import Document
 from infra.canonical import Json, canonical
+from playbooks.approval_policy import ApprovalPolicy, StepPolicies
 
 StartMode = Literal["auto", "suggest", "off"]
 _FROM_ALARM = re.compile(r"\{\{\s*alarm\.")
@@ -44,6 +45,12 @@ class Playbook:
     minimum_approvals: int = 1
     approval_expiry: timedelta | None = None
     may_approve_own: bool = False
+    approval: StepPolicies | None = None
+    """The policy in full; None = what the keys above say is all of it."""
+    break_glass: tuple[str, ...] = ()
+    """Who may decide alone in an emergency, to be reviewed afterwards."""
+    edited_by: tuple[str, ...] = ()
+    """Who wrote the runbook: names of lists, or e-mail addresses of git."""
     channel: str = ""
     """Empty = the default channel of the settings."""
     may_run: tuple[str, ...] = ()
@@ -60,6 +67,17 @@ class Playbook:
         """Parameters a person may not give: set by the playbook, or deciding who approves or as whom it runs."""
         ours = {name for name, value in self.parameters.items() if not _FROM_ALARM.search(canonical(value))}
         return frozenset(ours | _parameters_in(self.runbook, self.runbook.assume_role) | self._approver_parameters())
+
+    def policy_of(self, step: str) -> ApprovalPolicy:
+        """Who must agree before a step goes on, and what happens while nobody does."""
+        if self.approval is not None:
+            return self.approval.of(step)
+        return ApprovalPolicy(
+            minimum=self.minimum_approvals,
+            expires_in=self.approval_expiry,
+            may_approve_own=self.may_approve_own,
+            breakers=self.break_glass,
+        )
 
     def _approver_parameters(self) -> set[str]:
         asking = (step for step in self.runbook.all_steps() if step.action == "aws:approve")

@@ -9,13 +9,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from engine.document import Problem
 from engine.model_problems import model_problems
 from engine.source import Source
+from playbooks.approval_file import EXPECTED as EXPECTED_OF_APPROVAL
+from playbooks.approval_file import LONGEST_EXPIRY, ApprovalFile
 from playbooks.playbook import StartMode
+from playbooks.spellings import Duration, Names, several
 
-UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-LONGEST_EXPIRY: Final = timedelta(days=30)
-"""aws:approve waits no longer (SSM: "aws:approve")."""
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{1,60}")
 EXPECTED: Final = {
+    **EXPECTED_OF_APPROVAL,
     "": "a map of keys: title, trigger, parameters …",
     "name": "2 to 61 lower-case letters, digits and hyphens, such as reboot-instance",
     "accounts": "an account id of 12 digits, in quotes",
@@ -34,24 +35,8 @@ EXPECTED: Final = {
 """What would be right, by key."""
 
 
-def _duration(value: object) -> object:
-    """`30m`, `12h`, `2d`, or an ISO 8601 duration, which pydantic reads itself; never a number without a unit."""
-    if not isinstance(value, str):
-        raise ValueError("a duration needs a unit")  # noqa: TRY004 - pydantic collects ValueErrors
-    match = re.fullmatch(r"\s*(\d{1,9})\s*([smhd])\s*", value)
-    if match is None and not value.strip().upper().startswith("P"):
-        raise ValueError("not a duration")
-    return timedelta(**{UNITS[match[2]]: int(match[1])}) if match else value
-
-
-def _several(value: object) -> object:
-    """One name stands for a list of one."""
-    return value if isinstance(value, (list, tuple)) else (value,)
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_several)]
-Accounts = Annotated[tuple[Annotated[str, Field(pattern=r"^\d{12}$")], ...], BeforeValidator(_several)]
-States = Annotated[tuple[Literal["ALARM", "OK", "INSUFFICIENT_DATA"], ...], BeforeValidator(_several)]
+Accounts = Annotated[tuple[Annotated[str, Field(pattern=r"^\d{12}$")], ...], BeforeValidator(several)]
+States = Annotated[tuple[Literal["ALARM", "OK", "INSUFFICIENT_DATA"], ...], BeforeValidator(several)]
 
 
 class TriggerFile(BaseModel):
@@ -88,8 +73,14 @@ class PlaybookFile(BaseModel):
     parameters: dict[str, Any] = {}
     approvers: Names = ()
     minimum_approvals: int = Field(default=1, ge=1, le=10)
-    approval_expires_in: Annotated[timedelta | None, BeforeValidator(_duration)] = None
+    approval_expires_in: Duration | None = None
     may_approve_own: bool = False
+    approval: ApprovalFile | None = None
+    """The policy in full: groups, reminders, escalation, who may never approve; beside the keys above."""
+    break_glass: Names = ()
+    """Who may decide alone in an emergency, with a reason and a review afterwards."""
+    edited_by: Names = ()
+    """Who wrote the runbook, where git does not know it: for `never: [runbook_editor]`."""
     channel: str = ""
     may_run: Names = ()
     engine: Literal["embedded", "ssm"] | None = None

@@ -4,14 +4,23 @@ import difflib
 from collections.abc import Collection, Iterator
 from typing import Final
 
+from engine.actions.approve import MOST_APPROVERS
 from engine.document import Problem
 from engine.parameters import supply
 from engine.source import Source
+from playbooks.approval_policy import ApprovalPolicy
 from playbooks.mapping import KNOWN, is_known_reference, template_references
 from playbooks.playbook import Playbook
 from playbooks.playbook_file import NAME
 
-APPROVAL_KEYS: Final = ("approvers", "minimum_approvals", "approval_expires_in", "may_approve_own")
+APPROVAL_KEYS: Final = (
+    "approvers",
+    "minimum_approvals",
+    "approval_expires_in",
+    "may_approve_own",
+    "approval",
+    "break_glass",
+)
 OWN_APPROVERS: Final = "playbook.approvers"
 
 
@@ -50,10 +59,54 @@ def _mapping(playbook: Playbook, source: Source, given: Collection[str]) -> Iter
 
 def _approvals(playbook: Playbook, source: Source, given: Collection[str]) -> Iterator[Problem]:
     if playbook.needs_approval:
+        yield from _policy(playbook, source, given)
         return
     for key in APPROVAL_KEYS:
         if key in given:
             yield source.problem("PBK008", f"{key} is given, but no step of the runbook is aws:approve", (key,))
+
+
+def _policy(playbook: Playbook, source: Source, given: Collection[str]) -> Iterator[Problem]:
+    """What contradicts itself within `approval`."""
+    if playbook.approval is None:
+        return
+    asking = {step.name: step for step in playbook.runbook.all_steps() if step.action == "aws:approve"}
+    for name in playbook.approval.of_steps:
+        if name not in asking:
+            text = f'"{name}" is no aws:approve step of the runbook; there are: {", ".join(asking)}'
+            yield source.problem("PBK016", text, ("approval", "steps", name))
+    most = len(playbook.approvers)
+    if most > MOST_APPROVERS:
+        text = f"{most} names may approve; aws:approve takes {MOST_APPROVERS}: put people into groups"
+        yield source.problem("PBK017", text, ("approval",))
+    for step, asked in asking.items():
+        policy = playbook.policy_of(step)
+        place = ("approval", "steps", step) if step in playbook.approval.of_steps else ("approval",)
+        for problem in _policy_problems(policy, str(asked.inputs.get("MinRequiredApprovals") or 1)):
+            yield source.problem("PBK018", f"step {step}: {problem}", place)
+    if "approvers" in given and playbook.approval.usual.groups and playbook.approval.usual.groups[0].title:
+        text = "approvers and approval.groups both say who approves; keep one of them"
+        yield source.problem("PBK019", text, ("approvers",))
+
+
+def _policy_problems(policy: ApprovalPolicy, needed: str) -> Iterator[str]:
+    if not policy.groups:
+        yield "nobody is named: give approval.groups, or approvers"
+    if policy.at_expiry == "approve" and policy.expires_in is None:
+        yield "silence cannot mean approval without an end: give expires_in"
+    if policy.at_expiry == "approve" and needed != "1":
+        yield f"silence cannot mean {needed} approvals: MinRequiredApprovals has to be 1"
+    titles = [group.title for group in policy.groups]
+    if len(policy.groups) > 1 and (len(set(titles)) < len(titles) or "" in titles):
+        yield "several groups need a name each, so that people know which one is missing"
+    for group in policy.groups:
+        if not group.names:
+            yield f'group "{group.title}" has nobody in it'
+    for handover in policy.handovers:
+        if handover.group < 0:
+            yield f"escalation to {', '.join(handover.names)} names none of the groups: {', '.join(titles) or 'none'}"
+        if policy.expires_in is not None and handover.after >= policy.expires_in:
+            yield f"escalation to {', '.join(handover.names)} would come after the question has expired"
 
 
 def _start(playbook: Playbook, source: Source, given: Collection[str]) -> Iterator[Problem]:

@@ -18,11 +18,10 @@ from engine.execution import Execution, Status, StepExecution
 from engine.protocol import Engine, ExecutionNotFound
 from engine.signals import Signal, SignalRefused, SignalType
 from engine.store import ExecutionStore
-from infra.canonical import Json, digest
 from infra.clock import Clock
 from infra.db import Transaction
-from playbooks.operations import Shelf
-from playbooks.playbook import Playbook
+from playbooks.asking import Asking, is_waiting_for
+from playbooks.shelf import Shelf
 
 log = structlog.get_logger()
 
@@ -31,6 +30,10 @@ APPROVE = "aws:approve"
 
 def _watch_nothing(_request_id: str, _expires_at: datetime) -> None:
     """Used where nobody closes questions whose time is up."""
+
+
+def _react_no_further(_tx: Transaction, _entry: Entry) -> None:
+    """Used where nothing holds starts back."""
 
 
 class Reactions:
@@ -47,16 +50,23 @@ class Reactions:
         new_id: Callable[[], str],
         watch: Callable[[str, datetime], None] = _watch_nothing,
         speaks_as: Collection[str] = (),
+        is_attested: Callable[[], bool] = lambda: False,
+        also: Callable[[Transaction, Entry], None] = _react_no_further,
     ) -> None:
+        """`is_attested`: whether those who agreed are looked at once more before the step goes on, outside of here."""
         self._executions, self._approvals, self._engine = executions, approvals, engine
-        self._catalog, self._clock, self._new_id, self._watch = catalog, clock, new_id, watch
-        self._speaks_as = frozenset(speaks_as)
+        self._clock, self._watch = clock, watch
+        self.asking = Asking(executions, catalog, clock, speaks_as=frozenset(speaks_as), new_id=new_id)
+        self._is_attested, self._also = is_attested, also
         self._handlers: Mapping[str, Callable[[Transaction, Entry], None]] = {
             "step.waiting": self._ask,
             "approval.asked": self._have_expire,
+            "approval.escalated": self._have_expire,
+            "approval.reminded": self._have_expire,
+            "approval.revoked": self._have_expire,
             "step.ended": self._withdraw,
             "execution.ended": self._withdraw_all,
-            "approval.concluded": self._tell_engine,
+            "approval.concluded": self._concluded,
         }
 
     def handle(self, tx: Transaction, entry: Entry) -> None:
@@ -64,6 +74,7 @@ class Reactions:
         handler = self._handlers.get(entry.event.name)
         if handler is not None:
             handler(tx, entry)
+        self._also(tx, entry)
 
     def _ask(self, tx: Transaction, entry: Entry) -> None:
         if entry.event.data.get("action") != APPROVE:
@@ -76,61 +87,22 @@ class Reactions:
         self.question(tx, state, step)
 
     def question(self, tx: Transaction, state: Execution, step: StepExecution) -> ApprovalRequest:
-        """The question of a waiting step; it is asked now, if it was not before."""
+        """The question of a waiting step; it is asked now, if it was not before, or if its plan has changed."""
         asked = self._approvals.of_step(tx, step.id)
-        if asked is not None:
-            return asked
-        request = self._request(tx, state, step)
+        if asked is not None and asked.status is not RequestStatus.CANCELLED:
+            changed = self.asking.change_since(asked, state)
+            if not changed:
+                return asked
+            self._approvals.save(tx, policy.void(asked, changed), self._clock())
+        request = self.asking.request(tx, state, step, revision=asked.revision + 1 if asked else 1)
         self._approvals.add(tx, policy.ask(request), self._clock())
         return request
 
-    def _is_from_api(self, tx: Transaction, state: Execution) -> bool:
-        """Whether the execution, or the one at the top of it, came through SSM's API, where no four eyes are asked."""
-        while state.parent_id:
-            parent = self._executions.get(tx, state.parent_id)
-            if parent is None:
-                break
-            state = parent
-        return state.context.get("door") == "api"
-
-    def _request(self, tx: Transaction, state: Execution, step: StepExecution) -> ApprovalRequest:
-        playbook = self._catalog.get(str(state.context.get("playbook", "")))
-        lists = self._lists(state, step, playbook)
-        required = int(str(step.inputs.get("MinRequiredApprovals") or 1))
-        return ApprovalRequest(
-            id=self._new_id(),
-            execution_id=state.id,
-            step_execution_id=step.id,
-            step_name=step.name,
-            message=str(step.inputs.get("Message") or ""),
-            approver_lists=tuple(lists),
-            minimum=max(required, playbook.minimum_approvals if playbook else 1),
-            requested_by=state.started_by,
-            asked_at=self._clock(),
-            digest=plan_digest(state, step),
-            may_approve_own=playbook.may_approve_own if playbook else self._is_from_api(tx, state),
-            expires_at=_earlier(state.deadline_at, step, playbook.approval_expiry if playbook else None),
-            playbook=str(state.context.get("playbook", "")),
-            title=str(state.context.get("title", "") or state.document_name),
-        )
-
-    def _lists(self, state: Execution, step: StepExecution, playbook: Playbook | None) -> list[tuple[str, ...]]:
-        """Who may answer: the step's own list and the playbook's, and a person must be on both.
-
-        On AWS a step lists the identities that may signal. Where the bot is one of them it speaks for the people of
-        the playbook, so that their list alone counts, and an empty one means nobody.
-        """
-        own = _names(step.inputs.get("Approvers"))
-        ours = playbook.approvers if playbook is not None else ()
-        if state.engine == "ssm" and self._speaks_as & set(own):
-            return [ours]
-        return [own, ours] if ours else [own]
-
     def _have_expire(self, tx: Transaction, entry: Entry) -> None:
-        expires_at = entry.event.data.get("expires_at")
-        if expires_at:
-            request_id, moment = str(entry.event.data["request_id"]), datetime.fromisoformat(str(expires_at))
-            tx.on_commit(lambda: self._watch(request_id, moment))
+        request = self._approvals.get(tx, str(entry.event.data["request_id"]))
+        due_at = request.due_at if request else None
+        if request is not None and due_at is not None:
+            tx.on_commit(lambda: self._watch(request.id, due_at))
 
     def _withdraw(self, tx: Transaction, entry: Entry) -> None:
         """Close what a step that waits no more has asked; by its state now, for the event may come again, and late."""
@@ -149,10 +121,37 @@ class Reactions:
             if request.is_open:
                 self._approvals.save(tx, policy.withdraw(request, RequestStatus.CANCELLED), self._clock())
 
-    def _tell_engine(self, tx: Transaction, entry: Entry) -> None:
-        """Give each counted answer to the waiting step, in order."""
-        request = self._approvals.get(tx, str(entry.event.data["request_id"]))
-        if request is None:
+    def _concluded(self, tx: Transaction, entry: Entry) -> None:
+        """Have the step hear of it; what was taken back while the step waits is asked anew."""
+        found = self._approvals.get(tx, str(entry.event.data["request_id"]))
+        if found is None:
+            return
+        claimed = self._executions.lock(tx, found.execution_id)
+        request = self._approvals.lock(tx, found.id)
+        state = claimed.execution if claimed else None
+        if request is None or state is None or state.step is None or not is_waiting_for(request, state):
+            return
+        if request.status is RequestStatus.CANCELLED:
+            if self._is_asked_again(tx, entry, request):
+                self.question(tx, state, state.step)
+        elif request.status is RequestStatus.APPROVED and request.decisions and self._is_attested():
+            now = self._clock()
+            self._approvals.save(tx, policy.hold(request, now), now)
+            tx.on_commit(lambda: self._watch(request.id, now))
+        else:
+            self.tell(tx, request)
+
+    def _is_asked_again(self, tx: Transaction, entry: Entry, request: ApprovalRequest) -> bool:
+        latest = self._approvals.of_step(tx, request.step_execution_id)
+        return bool(entry.event.data.get("because")) and latest is not None and latest.id == request.id
+
+    def tell(self, tx: Transaction, request: ApprovalRequest) -> None:
+        """Give each counted answer to the waiting step, in order; not if its plan has changed meanwhile."""
+        state = self._executions.get(tx, request.execution_id)
+        changed = self.asking.change_since(request, state)
+        if changed:
+            latest = self._approvals.get(tx, request.id) or request
+            self._approvals.save(tx, policy.void(latest, changed), self._clock())
             return
         for signal in self._signals(tx, request):
             try:
@@ -168,6 +167,8 @@ class Reactions:
             limit = request.expires_at - request.asked_at if request.expires_at else timedelta(0)
             comment = {"Comment": f"nobody answered within {_in_words(limit)}"}
             return [Signal(SignalType.REJECT, SYSTEM, step_id, comment)]
+        if request.status is RequestStatus.APPROVED and not request.decisions:
+            return [Signal(SignalType.APPROVE, SYSTEM, step_id, {"Comment": "nobody objected in time"})]
         verdict = _DECISIVE.get(request.status)
         counted = [decision for decision in request.decisions if decision.verdict == verdict]
         return [
@@ -198,20 +199,3 @@ _ENDED: Mapping[Status, RequestStatus] = {
 _DECISIVE: Mapping[RequestStatus, Verdict] = {RequestStatus.APPROVED: "Approve", RequestStatus.REJECTED: "Reject"}
 """A rejected question has had approvals, too, of which the step must not hear."""
 _SIGNALS: Mapping[Verdict, SignalType] = {"Approve": SignalType.APPROVE, "Reject": SignalType.REJECT}
-
-
-def _names(value: Json) -> tuple[str, ...]:
-    return tuple(str(name) for name in value) if isinstance(value, list) else ((str(value),) if value else ())
-
-
-def _earlier(deadline: datetime | None, step: StepExecution, expiry: timedelta | None) -> datetime | None:
-    """The sooner of the step's own time-out and the playbook's expiry."""
-    if expiry is None or step.started_at is None:
-        return deadline
-    limit = step.started_at + expiry
-    return limit if deadline is None else min(deadline, limit)
-
-
-def plan_digest(state: Execution, step: StepExecution) -> str:
-    """What an answer is bound to: the document, the parameters, the step and its resolved inputs."""
-    return digest([state.document_digest, dict(state.parameters), step.name, step.attempt, dict(step.inputs)])

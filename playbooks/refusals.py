@@ -34,6 +34,10 @@ class NoLongerOpen(Refused):
     """The question was answered, expired or withdrawn before this answer came."""
 
 
+class TargetMistyped(Refused):
+    """What was typed is not the name of what the execution works on; the glass stays whole."""
+
+
 class InvalidLibrary(Exception):
     """A playbook folder is wrong; `problems` say where and what would be right."""
 

@@ -31,6 +31,10 @@ def _decided(data: Data) -> str:
     return f"{verdict} step {data.get('step')}{comment}"
 
 
+def _names(value: Json) -> str:
+    return ", ".join(str(each) for each in value) if isinstance(value, list) else str(value or "")
+
+
 _SENTENCES: Mapping[str, Callable[[Data], str]] = {
     "bot.started": lambda _: "the bot came up",
     "alarm.received": lambda data: f"alarm {data.get('name')} is {data.get('state')}: {_short(data.get('reason'))}",
@@ -59,6 +63,19 @@ _SENTENCES: Mapping[str, Callable[[Data], str]] = {
     "approval.decided": _decided,
     "approval.refused": lambda data: f"may not decide ({data.get('verdict')}): {_short(data.get('reason'))}",
     "approval.concluded": lambda data: f"{data.get('step')}: {data.get('status')}",
+    "approval.voided": lambda data: f"{data.get('step')}: asked anew, because {_short(data.get('because'))}",
+    "approval.reminded": lambda data: f"{data.get('step')}: reminded those who may answer",
+    "approval.escalated": lambda data: f"{data.get('step')}: now {_names(data.get('to'))} may answer, too",
+    "approval.revoked": lambda data: f"took back the answer to step {data.get('step')}",
+    "approval.delegated": lambda data: f"handed step {data.get('step')} over to {data.get('name') or data.get('to')}",
+    "approval.held": lambda data: f"{data.get('step')}: waits, {_short(data.get('because'))}",
+    "approval.invalidated": lambda data: (
+        f"{data.get('step')}: the answer of {data.get('whose')} no longer counts: {_short(data.get('because'))}"
+    ),
+    "breakglass.used": lambda data: f'broke the glass for {data.get("target")}: "{_short(data.get("reason"))}"',
+    "breakglass.reminded": lambda data: f"a break-glass of {data.get('who')} waits for its review",
+    "breakglass.reviewed": lambda data: f'reviewed the break-glass: "{_short(data.get("note"))}"',
+    "breakglass.reported": lambda data: f"told of {data.get('count')} break-glass of the week",
     "approval.announced": lambda data: f"asked in {data.get('channel')}",
     "document.created": lambda data: f"created document {data.get('name')} ({_short(data.get('sha256'), 13)})",
     "document.updated": lambda data: f"made version {data.get('version')} of document {data.get('name')}",

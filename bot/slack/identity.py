@@ -13,7 +13,7 @@ from slack_sdk.errors import SlackApiError
 from bot.slack.client import LOCKED_OUT, NO_ANSWER, code_of, is_unsure, retry_after
 from bot.slack.workspace import Workspace
 from infra.clock import Clock
-from playbooks.people import Directory, Identity
+from playbooks.people import Directory, Identity, Unidentified
 
 log = structlog.get_logger()
 
@@ -23,8 +23,14 @@ OUTSIDER: Final = "You belong to another workspace, so you cannot do this here."
 NOT_NOW: Final = "Slack does not tell me who you are right now, so nothing was done. Please try again in a moment."
 
 
-class Stranger(Exception):
+class Stranger(Unidentified):
     """The user may do nothing here; the message is a sentence for them."""
+
+
+class NotNow(Stranger):
+    """Slack does not say who it is."""
+
+    is_passing = True
 
 
 class _Unknown(Exception):
@@ -66,12 +72,12 @@ class People:
         if not user_id:
             raise Stranger("This request does not say who you are, so nothing was done.")
         if not self._workspace.team_id:
-            raise Stranger(NOT_NOW)
+            raise NotNow(NOT_NOW)
         if team_id and not self._workspace.is_ours(team_id, enterprise_id) and not self._workspace.enterprise_id:
             raise Stranger(OUTSIDER)
         known = self._known(user_id) or self._asked_once(user_id)
         if known.identity is None:
-            raise Stranger(known.why)
+            raise NotNow(NOT_NOW) if known.why == NOT_NOW else Stranger(known.why)
         return known.identity
 
     def forget(self, user_id: str = "") -> None:

@@ -1,4 +1,4 @@
-"""`playbook-bot run | list | status | approvals | approve | reject | stop | resume`."""
+"""Runs and their questions at the terminal: `playbook-bot run`, `status`, `approve`, `stop` and their kin."""
 
 import getpass
 import uuid
@@ -14,7 +14,7 @@ from bot.terminal.answers import parse_pairs, print_json, sentences
 from engine.secrets import masking_of
 from engine.wire import automation_execution
 from playbooks.facts import ExecutionFacts
-from playbooks.operations import Order
+from playbooks.operations import Order, Refused
 from playbooks.people import Identity
 from playbooks.typed import typed_values
 
@@ -153,6 +153,47 @@ def reject(request: str, comment: str) -> None:
 
 
 @click.command()
+@click.argument("request")
+@sentences
+def revoke(request: str) -> None:
+    """Take back your answer, until the step has begun."""
+    with Service.opened() as service:
+        service.operations.revoke(request, _me(service, None))
+    click.echo("Your answer was taken back.")
+
+
+@click.command()
+@click.argument("request")
+@click.argument("person")
+@sentences
+def delegate(request: str, person: str) -> None:
+    """Hand your answer to a request over to PERSON, an id of the setting `people`."""
+    with Service.opened() as service:
+        service.operations.delegate(request, _me(service, None), _person(service, person))
+    click.echo(f"{person} may answer now, in your place.")
+
+
+def _person(service: Service, name: str) -> Identity:
+    """Somebody of the setting `people`. Raises Refused."""
+    found = service.directory.of_person(name)
+    if found is None:
+        raise Refused(f'There is no "{name}" in people.')
+    return found
+
+
+@click.command(name="break-glass")
+@click.argument("request")
+@click.option("--reason", required=True, help="Why it cannot wait; everybody will read it.")
+@click.option("--target", required=True, help="Name of what it works on, as `playbook-bot status` shows it.")
+@sentences
+def break_glass(request: str, reason: str, target: str) -> None:
+    """Approve a request alone, in an emergency; it will be reviewed."""
+    with Service.opened() as service:
+        service.operations.break_glass(request, _me(service, None), reason, target)
+    click.echo("The glass is broken: it goes on, and this will be reviewed.")
+
+
+@click.command()
 @click.argument("execution")
 @sentences
 def stop(execution: str) -> None:
@@ -172,4 +213,4 @@ def resume(execution: str) -> None:
     click.echo("It goes on.")
 
 
-COMMANDS = (run, list_playbooks, status, approvals, approve, reject, stop, resume)
+COMMANDS = (run, list_playbooks, status, approvals, approve, reject, revoke, delegate, break_glass, stop, resume)

@@ -102,7 +102,7 @@ def test_open_ones_are_listed_oldest_first(database: Database, store: ApprovalSt
 
     with database.reading() as connection:
         found_open = [each.id for each in store.open(connection)]
-        count, expiring = store.open_count(connection), store.expiring(connection)
+        count, expiring = store.open_count(connection), store.due(connection)
         all_of_it = [each.id for each in store.of_execution(connection, "e1")]
     assert (found_open, count) == (["r1", "r2"], 2)
     assert expiring == [(NOON + timedelta(hours=1, minutes=1), "r1")]

@@ -1,0 +1,129 @@
+"""Who may answer a question: lists, groups, who is on call, who was handed it, and who never may."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from approvals import policy
+from approvals.request import ApprovalChange, ApprovalRequest, Verdict
+from playbooks.people import Directory, Identity, actor_of
+
+
+class Rotas(Protocol):
+    """Who is on call, as far as it is known now; nothing is asked for here."""
+
+    def opened(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The list with `oncall:NAME` replaced by those who are on call."""
+
+
+class NoRotas:
+    """Where nobody is ever on call."""
+
+    def opened(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The list as it is."""
+        return tuple(names)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What somebody is to a question: whether they may answer, for which groups, and why they never may approve."""
+
+    is_listed: bool
+    groups: tuple[int, ...] = ()
+    bar: str = ""
+
+
+class Answering:
+    """Applies the rule of a question to a person."""
+
+    def __init__(self, directory: Directory, rotas: Rotas | None = None) -> None:
+        self.directory, self.rotas = directory, rotas or NoRotas()
+
+    def is_listed(self, by: Identity, names: Iterable[str]) -> bool:
+        """Whether a list names somebody, now."""
+        return self.directory.is_listed(by, self.rotas.opened(names))
+
+    def standing(self, request: ApprovalRequest, by: Identity) -> Standing:
+        """What this person is to the question."""
+        bar = self._bar(request, by)
+        handed = [each for each in request.delegations if self._is(by, each.to.id)]
+        if handed:
+            return Standing(is_listed=True, groups=handed[-1].groups, bar=bar)
+        if any(self._is(by, each.by.id) for each in request.delegations):
+            return Standing(is_listed=False)
+        return self.own_standing(request, by, bar)
+
+    def own_standing(self, request: ApprovalRequest, by: Identity, bar: str = "") -> Standing:
+        """What this person is by the lists alone."""
+        is_on_lists = all(self.is_listed(by, names) for names in request.approver_lists)
+        if not request.groups:
+            return Standing(is_listed=bool(request.approver_lists) and is_on_lists, bar=bar)
+        groups = tuple(number for number, each in enumerate(request.groups) if self.is_listed(by, each.names))
+        return Standing(is_listed=is_on_lists and bool(groups), groups=groups, bar=bar)
+
+    def _is(self, by: Identity, actor_id: str) -> bool:
+        return self.directory.canonical(by.id) == self.directory.canonical(actor_id)
+
+    def _bar(self, request: ApprovalRequest, by: Identity) -> str:
+        if not request.may_approve_own and self._is(by, request.requested_by.id):
+            return "You started this, so somebody else has to approve it."
+        for entry, why in request.barred:
+            if entry in by.spellings or self._is(by, entry) or entry == by.account:
+                return why
+        return ""
+
+    def answer(
+        self, request: ApprovalRequest, by: Identity, verdict: Verdict, *, now: datetime, comment: str = ""
+    ) -> ApprovalChange:
+        """Count their answer. Raises policy.DecisionRefused."""
+        standing = self.standing(request, by)
+        if standing.is_listed and request.is_open and self.has_answered(request, by):
+            raise policy.Closed("Your answer has been counted already.")
+        return policy.decide(
+            request,
+            actor_of(by),
+            verdict,
+            is_listed=standing.is_listed,
+            now=now,
+            comment=comment,
+            groups=standing.groups,
+            bar=standing.bar,
+            account=by.account,
+        )
+
+    def has_answered(self, request: ApprovalRequest, by: Identity) -> bool:
+        """Whether this person has given an answer, by whichever account."""
+        return any(self._is(by, each.actor.id) for each in request.decisions)
+
+    def problem(self, request: ApprovalRequest) -> str:
+        """Why nobody, or too few, could answer; "" where somebody could."""
+        lists = [self.rotas.opened(names) for names in request.approver_lists]
+        if not request.groups:
+            return "" if self.directory.both(lists) else NOBODY
+        lacking = [
+            title
+            for title, group in zip(policy.group_titles(request.groups), request.groups, strict=True)
+            if not self.directory.both([self.rotas.opened(group.names), *lists])
+        ]
+        return f"Nobody is in {' and '.join(lacking)}, so nobody can answer this." if lacking else ""
+
+    def approvers(self, request: ApprovalRequest) -> tuple[str, ...]:
+        """Entries of those who may answer now, for reading."""
+        lists = [self.rotas.opened(names) for names in request.approver_lists]
+        names: Collection[str]
+        if request.groups:
+            names = [
+                name
+                for group in request.groups
+                for name in self.directory.both([self.rotas.opened(group.names), *lists])
+            ]
+        else:
+            names = self.directory.both(lists)
+        barred = {self.directory.canonical(entry) for entry, _ in request.barred}
+        handed = {self.directory.canonical(each.by.id): each.to.id for each in request.delegations}
+        kept = [(name, self.directory.canonical(name)) for name in names]
+        return tuple(dict.fromkeys(handed.get(who, name) for name, who in kept if who not in barred))
+
+
+NOBODY = "Nobody is on the list of approvers, so nobody can answer this."

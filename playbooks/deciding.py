@@ -1,0 +1,244 @@
+"""The verbs about questions: decide, take back, hand over, break the glass, and what is due by itself."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from approvals import policy
+from approvals.quorum import is_reached
+from approvals.request import ApprovalChange, ApprovalRequest, RequestStatus, Verdict
+from approvals.store import ApprovalStore
+from audit.events import Actor, Event
+from audit.store import AuditStore
+from engine.execution import Execution
+from infra.canonical import Json
+from infra.clock import Clock
+from infra.db import Database, Transaction
+from playbooks.answering import Answering
+from playbooks.asking import Asking, is_waiting_for
+from playbooks.people import Identity, Unidentified, actor_of
+from playbooks.refusals import NoLongerOpen, NotAllowed, Refused, TargetMistyped
+
+UNKNOWN: Final = "This request is not known here. Nothing was decided."
+CHANGED: Final = "The plan changed since you were asked, so nothing was decided: {}. It is asked anew."
+AGAIN: Final = timedelta(seconds=30)
+"""How long an answer waits when those who gave it cannot be looked at now."""
+SHORTEST_REASON: Final = 10
+
+Attest = Callable[[str], Identity | None]
+"""Who an account is now, asked anew; None = nobody can be asked about accounts of its kind. Raises Unidentified."""
+Tell = Callable[[Transaction, ApprovalRequest], None]
+"""Give a closed question's answers to the step that waits."""
+
+
+def _tell_nobody(_tx: Transaction, _request: ApprovalRequest) -> None:
+    """Used where no engine listens."""
+
+
+@dataclass
+class Deciding:
+    """The verbs. Each is one transaction; whoever has to be asked something is asked before it."""
+
+    db: Database
+    audit: AuditStore
+    approvals: ApprovalStore
+    asking: Asking
+    answering: Answering
+    clock: Clock
+    refresh: Callable[[Collection[str]], None] = lambda _: None
+    """Asks who is on call, for the names of a question, before they are needed."""
+    attest: Attest | None = None
+    tell: Tell = field(default=_tell_nobody)
+    targets: Callable[[Transaction, Execution], tuple[str, ...]] = lambda _tx, _state: ()
+    """Names of the resources that an execution works on."""
+
+    # -- answers
+
+    def decide(self, request_id: str, by: Identity, verdict: Verdict, comment: str = "") -> None:
+        """Take one person's answer. Raises NotAllowed (audited), NoLongerOpen."""
+
+        def answer(_tx: Transaction, request: ApprovalRequest, state: Execution | None) -> ApprovalChange:
+            standing = self.answering.standing(request, by)
+            changed = self.asking.change_since(request, state)
+            if changed and standing.is_listed and request.is_open:
+                return policy.void(request, changed)
+            if request.is_open and standing.is_listed and state is not None and not is_waiting_for(request, state):
+                raise policy.Closed("The step waits for no answer any more. Nothing was decided.")
+            return self.answering.answer(request, by, verdict, now=self.clock(), comment=comment)
+
+        self._change(request_id, by, verdict, answer)
+
+    def revoke(self, request_id: str, by: Identity) -> None:
+        """Take back one's own answer, until the step has begun. Raises NotAllowed (audited), NoLongerOpen."""
+
+        def take_back(_tx: Transaction, request: ApprovalRequest, state: Execution | None) -> ApprovalChange:
+            mine = next((each.actor for each in request.decisions if self._is(by, each.actor)), actor_of(by))
+            change = policy.revoke(request, mine, now=self.clock())
+            if not is_waiting_for(request, state):
+                raise policy.Closed("It is too late to take it back: the step has gone on.")
+            return change
+
+        self._change(request_id, by, "Revoke", take_back)
+
+    def delegate(self, request_id: str, by: Identity, to: Identity) -> None:
+        """Hand one's answer to somebody whom the policy allows. Raises NotAllowed (audited), NoLongerOpen."""
+
+        def hand_over(_tx: Transaction, request: ApprovalRequest, _state: Execution | None) -> ApprovalChange:
+            now, standing = self.clock(), self.answering.standing(request, by)
+            policy.check_open(request, is_listed=standing.is_listed, now=now)
+            if standing.bar:
+                raise policy.OwnRequest(f"{standing.bar} So there is nothing that you could hand over.")
+            heir = self.answering.standing(request, to)
+            if heir.bar:
+                raise policy.OwnRequest(f"{to.name or to.id} may not approve this either.")
+            if self._is(by, actor_of(to)) or not self.answering.is_listed(to, request.delegates):
+                allowed = ", ".join(request.delegates) or "nobody"
+                raise policy.NotAnApprover(f"The playbook lets you hand this over to {allowed} only.")
+            return policy.delegate(request, actor_of(by), actor_of(to), groups=standing.groups, now=now)
+
+        self._change(request_id, by, "Delegate", hand_over)
+
+    def break_glass(self, request_id: str, by: Identity, reason: str, target: str) -> None:
+        """Decide alone in an emergency. Raises NotAllowed (audited), NoLongerOpen, TargetMistyped, Refused."""
+
+        def break_it(tx: Transaction, request: ApprovalRequest, state: Execution | None) -> ApprovalChange:
+            now = self.clock()
+            may = bool(request.breakers) and self.answering.is_listed(by, request.breakers)
+            policy.check_open(request, is_listed=may, now=now)
+            if not is_waiting_for(request, state) or state is None or state.step is None:
+                raise policy.Closed("The step waits for no answer any more. Nothing was decided.")
+            changed = self.asking.change_since(request, state)
+            if changed:
+                return policy.void(request, changed)
+            if int(str(state.step.inputs.get("MinRequiredApprovals") or 1)) > 1 + len(request.decisions):
+                raise policy.NotAnApprover("The runbook itself wants several approvers, so nobody can decide alone.")
+            names = self.targets(tx, state) or (request.playbook or request.title,)
+            if target.strip() not in names:
+                raise TargetMistyped("Type the name of what it works on exactly as the card shows it.")
+            if len(reason.strip()) < SHORTEST_REASON:
+                raise Refused(f"Say why, in at least {SHORTEST_REASON} characters: everybody will read it.")
+            return policy.break_glass(
+                request, actor_of(by), reason.strip(), target.strip(), now=now, account=by.account
+            )
+
+        self._change(request_id, by, "BreakGlass", break_it)
+
+    def _is(self, by: Identity, actor: Actor) -> bool:
+        canonical = self.answering.directory.canonical
+        return canonical(by.id) == canonical(actor.id)
+
+    def _change(
+        self,
+        request_id: str,
+        by: Identity,
+        what: str,
+        change: Callable[[Transaction, ApprovalRequest, Execution | None], ApprovalChange],
+    ) -> None:
+        """One change of a question by a person; a refusal is audited in the same transaction."""
+        found = self._found(request_id)
+        refusal: policy.DecisionRefused | None = None
+        with self.db.transaction() as tx:
+            request, state = self._locked(tx, found)
+            before = request.status
+            try:
+                changed = change(tx, request, state)
+            except policy.DecisionRefused as error:
+                refusal = error
+                data: dict[str, Json] = {"request_id": request.id, "verdict": what, "reason": str(error)}
+                event = Event("approval.refused", request.execution_id, actor_of(by), data)
+                self.audit.append(tx, [event], self.clock())
+            else:
+                self.approvals.save(tx, changed, self.clock())
+                if changed.state.status is RequestStatus.CANCELLED and before is not RequestStatus.CANCELLED:
+                    because = str(changed.events[0].data.get("because"))
+                    refusal = policy.Closed(CHANGED.format(because))
+        if isinstance(refusal, policy.Closed):
+            raise NoLongerOpen(str(refusal))
+        if refusal is not None:
+            raise NotAllowed(f"{refusal} It was noted.")
+
+    def _found(self, request_id: str) -> ApprovalRequest:
+        """The question, with those on call known. Raises NoLongerOpen."""
+        with self.db.reading() as connection:
+            request = self.approvals.get(connection, request_id)
+        if request is None:
+            raise NoLongerOpen(UNKNOWN)
+        self.refresh(names_of(request))
+        return request
+
+    def _locked(self, tx: Transaction, found: ApprovalRequest) -> tuple[ApprovalRequest, Execution | None]:
+        """The question and its execution, both locked, the execution first as the engine does. Raises NoLongerOpen."""
+        claimed = self.asking.executions.lock(tx, found.execution_id)
+        request = self.approvals.lock(tx, found.id)
+        if request is None:
+            raise NoLongerOpen(UNKNOWN)
+        return request, claimed.execution if claimed else None
+
+    # -- time
+
+    def tend(self, request_id: str) -> None:
+        """Do what is due about a question by itself; harmless when nothing is."""
+        with self.db.reading() as connection:
+            found = self.approvals.get(connection, request_id)
+        if found is None:
+            return
+        if found.hold_until is not None:
+            self._go_on(found)
+            return
+        with self.db.transaction() as tx:
+            request = self.approvals.lock(tx, request_id)
+            change = policy.tend(request, self.clock()) if request is not None else None
+            if change is not None and change.state != request:
+                self.approvals.save(tx, change, self.clock())
+
+    def _go_on(self, found: ApprovalRequest) -> None:
+        """Look once more at those who agreed, and tell the step if they still may."""
+        unsure, lost = "", {}
+        self.refresh(names_of(found))
+        for decision in found.decisions:
+            try:
+                why = self._objection(found, decision.account or decision.actor.id, alone=_is_alone(found))
+            except Unidentified as error:
+                unsure, why = (str(error), "") if error.is_passing else (unsure, str(error))
+            if why:
+                lost[decision.actor.id] = why
+        with self.db.transaction() as tx:
+            request, state = self._locked(tx, found)
+            if request.hold_until is None or request.decisions != found.decisions:
+                return
+            if lost and not _still_enough(request, lost):
+                self.approvals.save(tx, policy.reopen(request, lost), self.clock())
+            elif unsure and is_waiting_for(request, state):
+                self.approvals.save(tx, policy.hold(request, self.clock() + AGAIN, unsure), self.clock())
+            else:
+                self.approvals.save(tx, policy.release(request), self.clock())
+                self.tell(tx, request)
+
+    def _objection(self, request: ApprovalRequest, account: str, *, alone: bool) -> str:
+        """Why somebody who agreed may not count any more; "" where they do. Raises Unidentified."""
+        by = self.attest(account) if self.attest is not None else None
+        if by is None:
+            return ""
+        if alone:
+            return "" if self.answering.is_listed(by, request.breakers) else "they may not break the glass any more"
+        standing = self.answering.standing(request, by)
+        if standing.bar:
+            return standing.bar
+        return "" if standing.is_listed else "they are not among those who may decide this any more"
+
+
+def _is_alone(request: ApprovalRequest) -> bool:
+    return bool(request.facts.get("broken"))
+
+
+def _still_enough(request: ApprovalRequest, lost: Collection[str]) -> bool:
+    kept = policy.without(request, lost)
+    return not _is_alone(request) and is_reached(kept, "Approve")
+
+
+def names_of(request: ApprovalRequest) -> tuple[str, ...]:
+    """Every entry of the question's lists."""
+    found = [name for names in request.approver_lists for name in names]
+    found += [name for group in request.groups for name in group.names]
+    return tuple(dict.fromkeys([*found, *request.delegates, *request.breakers]))
