@@ -12,7 +12,7 @@ from engine.protocol import StartOrder, Stored
 from engine.shelf import DocumentShelf
 from engine.store import ExecutionStore
 from engine.stored_parameters import Prepare, as_it_is
-from engine.targets import fan_out_document
+from engine.targets import fan_out_document, fan_out_parameters
 from infra.aws_models import partition_of
 from infra.db import Transaction
 
@@ -84,9 +84,10 @@ class Children:
         if parent.depth >= conductor.DEEPEST:
             raise LookupError(f"automations may be nested at most {conductor.DEEPEST} levels deep")
         if order.fan_out:
-            document = fan_out_document(order.document_name, order.document_version, parameters, order.fan_out)
-            parameters = {}
-        context = {"parent_step": parent.step.name if parent.step else "", "target": order.label}
+            document = fan_out_document(document.name, document.version, order.fan_out)
+            parameters = fan_out_parameters(parameters, order.fan_out)
+        kind = "targets" if order.fan_out else ""
+        context = {"parent_step": parent.step.name if parent.step else "", "target": order.label, "fan_out": kind}
         return StartOrder(
             document, parameters, parent.started_by, order.region or parent.region, order.account or parent.account,
             partition_of(order.region) if order.region else parent.partition, execution_id=child_id,

@@ -5,7 +5,7 @@ accounts"; reference/ssm-automation.md §5.6.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,6 +18,11 @@ EXECUTION_ROLE: Final = "AWS-SystemsManager-AutomationExecutionRole"
 """The role in each target account where ExecutionRoleName is not given."""
 GONE: Final = ("shutting-down", "terminated")
 MOST_TARGETS: Final = 5000
+TYPES: Final[Mapping[str, str]] = {
+    "Targets": "MapList", "TargetMaps": "MapList", "TargetLocations": "MapList", "TargetParameterName": "String",
+    "MaxConcurrency": "String", "MaxErrors": "String",
+}  # fmt: skip
+"""The members of a fan-out, as parameters of a runbook."""
 Members = Mapping[str, Any]
 
 
@@ -163,11 +168,21 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def fan_out_document(name: str, version: str, parameters: Mapping[str, Json], members: Mapping[str, Json]) -> Document:
-    """A runbook of one step that runs another on targets: what a start with Targets comes to."""
-    inputs: dict[str, Json] = {"DocumentName": name, "RuntimeParameters": dict(parameters), **members}
+def fan_out_document(name: str, version: str, members: Iterable[str]) -> Document:
+    """A runbook of one step that runs another on targets: what a start with Targets comes to.
+
+    All that a caller says is a parameter of it (`fan_out_parameters`): nothing of that is ever evaluated.
+    """
+    types = {"RuntimeParameters": "StringMap", **{each: TYPES[each] for each in members}}
+    inputs: dict[str, Json] = {"DocumentName": name, **{each: f"{{{{ {each} }}}}" for each in types}}
     if version:
         inputs["DocumentVersion"] = version
+    declared: Json = {each: {"type": type_} for each, type_ in types.items()}
     step: Json = {"name": "targets", "action": "aws:executeAutomation", "inputs": inputs}
-    outputs: Json = ["targets.Output"]
-    return parse(json.dumps({"schemaVersion": "0.3", "mainSteps": [step], "outputs": outputs}), name=name)
+    tree: Json = {"schemaVersion": "0.3", "parameters": declared, "mainSteps": [step], "outputs": ["targets.Output"]}
+    return parse(json.dumps(tree), name=name, version=version or "1")
+
+
+def fan_out_parameters(parameters: Mapping[str, Json], members: Mapping[str, Json]) -> dict[str, Json]:
+    """What the parameters of a `fan_out_document` are given."""
+    return {"RuntimeParameters": dict(parameters), **members}

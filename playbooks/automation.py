@@ -26,6 +26,7 @@ from infra.canonical import Json, digest
 from infra.clock import Clock
 from infra.db import Database, Transaction
 from playbooks.answering import Answering
+from playbooks.automation_targets import checked, fanned_out
 from playbooks.documents.refusals import SsmRefused
 from playbooks.documents.store import TagStore
 from playbooks.people import Directory, Identity, actor_of
@@ -82,6 +83,8 @@ class Wish:
     mode: Literal["Auto", "Interactive"] = "Auto"
     token: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    targets: Mapping[str, Any] = field(default_factory=dict)
+    """The members that say what to run on, and how fast (playbooks/automation_targets.py); {} = it runs once."""
     fingerprint: str = ""
     """Digest of everything that was said but the token: the same token may only say the same again."""
 
@@ -113,9 +116,14 @@ class Automation:
             return known
 
     def _order(self, wish: Wish, document: Document, key: str, by: Identity, principal: str) -> StartOrder:
+        parameters, context = wish.parameters, {"door": "api", "principal": principal, "request": wish.fingerprint}
+        if wish.targets:
+            checked(document, parameters, wish.targets)
+            document, parameters = fanned_out(document, parameters, wish.targets)
+            context["fan_out"] = "targets"
         return StartOrder(
             document,
-            wish.parameters,
+            parameters,
             actor_of(by),
             wish.region,
             self._parts.account,
@@ -125,7 +133,7 @@ class Automation:
             execution_id=str(uuid.uuid4()),
             engine="embedded",
             tags=wish.tags,
-            context={"door": "api", "principal": principal, "request": wish.fingerprint},
+            context=context,
         )
 
     def _start(self, order: StartOrder, wish: Wish) -> str:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from sqlalchemy import Connection
+
 from engine.action import Action
 from engine.document import Document
 from engine.execution import Execution
@@ -17,6 +19,7 @@ from engine.wire import automation_execution
 from infra.clock import Clock
 from infra.db import Database, Transaction
 from playbooks.automation import KIND, DocumentFinder, Wish, not_found
+from playbooks.automation_targets import checked, is_cross_account, is_fan_out, previewed, view
 from playbooks.documents.refusals import SsmRefused
 from playbooks.documents.store import PreviewStore, TagStore
 from playbooks.people import Directory, Identity, actor_of
@@ -54,6 +57,8 @@ class Sought:
     started_after: datetime | None = None
     actions: tuple[str, ...] = ()
     tag_keys: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    """AWS's AutomationType: Local, CrossAccount."""
 
     @property
     def rows(self) -> Selection:
@@ -83,7 +88,7 @@ class AutomationFacts:
             state = self._from.executions.get(connection, execution_id)
             if state is None:
                 raise not_found(execution_id)
-            return self._spelled(state, self._from.shelf.of(connection, state))
+            return self._spelled(connection, state)
 
     def told(self, tx: Transaction, execution_id: str) -> Told | None:
         """An execution as an event tells of it."""
@@ -98,15 +103,21 @@ class AutomationFacts:
                 tags = self._from.tags.of_all(connection, KIND, [row.id for row in rows]) if sought.tag_keys else {}
                 for state in rows:
                     if _is_sought(state, tags.get(state.id, {}), sought):
-                        document = self._from.shelf.of(connection, state)
-                        found.append(self._spelled(state, document))
+                        found.append(self._spelled(connection, state))
                     if len(found) == limit:
                         return found
                 after = rows[-1].id
         return found
 
-    def _spelled(self, state: Execution, document: Document) -> Facts:
-        return {**automation_execution(state, document), "ExecutedBy": self._executed_by(state)}
+    def _spelled(self, connection: Connection, state: Execution) -> Facts:
+        document = self._from.shelf.of(connection, state)
+        found: Facts = {**automation_execution(state, document), "ExecutedBy": self._executed_by(state)}
+        if state.parent_id and state.context.get("target"):
+            found["Target"] = state.context["target"]
+        if not is_fan_out(state):
+            return found
+        found = {name: value for name, value in found.items() if name not in ("CurrentStepName", "CurrentAction")}
+        return {**found, **view(state, self._from.executions.children(connection, state.id))}
 
     def _executed_by(self, state: Execution) -> str:
         """The ARN of who started it; people of other doors show the account that the directory knows, or their name."""
@@ -135,15 +146,18 @@ class AutomationFacts:
             "", document.name, document.version, document.digest, {}, actor_of(by), wish.region, self._from.account
         )
         try:
-            bind(document, wish.parameters, system=system_values(state, now))
-        except ParametersInvalid as error:
+            if wish.targets:
+                checked(document, wish.parameters, wish.targets)
+            else:
+                bind(document, wish.parameters, system=system_values(state, now))
+        except (ParametersInvalid, SsmRefused) as error:
             return {"Status": "Failed", "StatusMessage": str(error)}
         impacts: dict[str, int] = {}
         for step in document.all_steps():
             action = self._from.actions.get(step.action)
             impact = action.impact if action is not None else "Undetermined"
             impacts[impact] = impacts.get(impact, 0) + 1
-        automation = {"StepPreviews": impacts, "Regions": [wish.region], "TargetPreviews": [], "TotalAccounts": 1}
+        automation = {"StepPreviews": impacts, **previewed(wish.targets, wish.region)}
         return {"Status": "Success", "ExecutionPreview": {"Automation": automation}}
 
     def previewed(self, preview_id: str) -> Facts:
@@ -159,6 +173,8 @@ class AutomationFacts:
 def _is_sought(state: Execution, tags: Mapping[str, str], sought: Sought) -> bool:
     step = state.step
     if sought.actions and (step is None or step.action not in sought.actions):
+        return False
+    if sought.types and ("CrossAccount" if is_cross_account(state) else "Local") not in sought.types:
         return False
     return not sought.tag_keys or any(key in tags for key in sought.tag_keys)
 

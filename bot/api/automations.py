@@ -11,17 +11,12 @@ from engine.execution import Status
 from engine.signals import SignalType
 from playbooks.automation import Automation, Wish, fingerprint
 from playbooks.automation_facts import AutomationFacts, Facts, Sought, StepTest, steps
+from playbooks.automation_targets import MEMBERS
 from playbooks.documents.refusals import SsmRefused
 
 MOST_TAGS_AT_START: Final = 5
 NOT_CARRIED_OUT: Final = {
-    "Targets": "InvalidTarget",
-    "TargetMaps": "InvalidTarget",
-    "TargetParameterName": "InvalidTarget",
-    "TargetLocations": "InvalidTarget",
     "TargetLocationsURL": "InvalidTarget",
-    "MaxConcurrency": "InvalidTarget",
-    "MaxErrors": "InvalidTarget",
     "AlarmConfiguration": "ValidationException",
 }
 """Members that this engine cannot honour, and the code they are refused with: never taken and then ignored."""
@@ -48,7 +43,7 @@ class AutomationOperations:
 
     def start(self, asked: Asked) -> Answer:
         """StartAutomationExecution."""
-        _refuse_targets(asked.given)
+        _refuse_what_is_not_carried_out(asked.given)
         execution_id = self._verbs.start(_wish(asked), asked.by, principal=asked.principal)
         return {"AutomationExecutionId": execution_id}
 
@@ -99,12 +94,13 @@ class AutomationOperations:
     def preview(self, asked: Asked) -> Answer:
         """StartExecutionPreview."""
         inputs = (asked.given.get("ExecutionInputs") or {}).get("Automation") or {}
-        _refuse_targets(inputs)
+        _refuse_what_is_not_carried_out(inputs)
         wish = Wish(
             asked.text("DocumentName"),
             asked.region,
             asked.text("DocumentVersion"),
             inputs.get("Parameters") or {},
+            targets=_targets(inputs),
         )
         try:
             return {"ExecutionPreviewId": self._facts.preview(wish, asked.by)}
@@ -129,19 +125,24 @@ def _wish(asked: Asked) -> Wish:
         given.get("Mode") or "Auto",
         asked.text("ClientToken"),
         found,
+        _targets(given),
         fingerprint(given),
     )
 
 
-def _refuse_targets(given: Mapping[str, Any]) -> None:
+def _targets(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: given[name] for name in MEMBERS if given.get(name)}
+
+
+def _refuse_what_is_not_carried_out(given: Mapping[str, Any]) -> None:
     for name, code in NOT_CARRIED_OUT.items():
         if given.get(name):
-            raise ApiError(code, f"{name} is not carried out here: start one execution for each target instead.")
+            raise ApiError(code, f"{name} is not carried out here; leave it out.")
 
 
 def _metadata(execution: Facts) -> Facts:
-    members = _metadata_members()
-    return {**{name: value for name, value in execution.items() if name in members}, "AutomationType": "Local"}
+    members, kind = _metadata_members(), "CrossAccount" if execution.get("TargetLocations") else "Local"
+    return {**{name: value for name, value in execution.items() if name in members}, "AutomationType": kind}
 
 
 def _metadata_members() -> Mapping[str, Any]:
@@ -158,10 +159,6 @@ def _sought(filters: Any) -> Sought | None:
     found: dict[str, Any] = {}
     for each in filters:
         key, values = each["Key"], tuple(each["Values"])
-        if key == "AutomationType":
-            if "Local" not in _one_of(values, ("Local", "CrossAccount")):
-                return None
-            continue
         if key not in _FIELDS:
             return None
         name, read = _FIELDS[key]
@@ -182,6 +179,10 @@ def _one_of(values: tuple[str, ...], known: Any) -> tuple[str, ...]:
         if value not in known:
             raise ApiError("InvalidFilterValue", f'"{value}" is none of {", ".join(known)}.')
     return values
+
+
+def _types(values: tuple[str, ...]) -> tuple[str, ...]:
+    return _one_of(values, ("Local", "CrossAccount"))
 
 
 def _same(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -205,6 +206,7 @@ _FIELDS: Final[Mapping[str, tuple[str, Callable[[tuple[str, ...]], Any]]]] = {
     "StartTimeAfter": ("started_after", _earliest),
     "CurrentAction": ("actions", _same),
     "TagKey": ("tag_keys", _same),
+    "AutomationType": ("types", _types),
 }
 """AWS's filter -> ours, and how its values are read; several values of one key are alternatives."""
 

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from engine.targets import fan_out_document, resolved
+from engine.expressions import Scope, resolve
+from engine.parameters import bind
+from engine.targets import fan_out_document, fan_out_parameters, resolved
 from infra.canonical import Json
 from tests.engine.actions.rig import TableAws, answering
 
@@ -107,10 +109,19 @@ def test_a_start_with_targets_is_a_runbook_of_one_step() -> None:
     """So that it can be seen, stopped and audited as every other."""
     members: dict[str, Json] = {"Targets": [{"Key": "tag:a", "Values": ["b"]}], "TargetParameterName": "P"}
 
-    document = fan_out_document("Restart", "3", {"Other": ["x"]}, members)
+    document = fan_out_document("Restart", "3", members)
 
     (step,) = document.steps
-    assert (document.name, step.action) == ("Restart", "aws:executeAutomation")
-    assert step.inputs == {
-        "DocumentName": "Restart", "DocumentVersion": "3", "RuntimeParameters": {"Other": ["x"]}, **members,
-    }  # fmt: skip
+    assert (document.name, document.version, step.action) == ("Restart", "3", "aws:executeAutomation")
+    assert step.inputs["DocumentVersion"] == "3"
+
+
+def test_nothing_that_a_caller_says_is_evaluated() -> None:
+    """A value that looks like a reference reaches the children as it was given."""
+    given: dict[str, Json] = {"Other": ["{{ global:REGION }}"]}
+    members: dict[str, Json] = {"TargetMaps": [{"P": ["{{ global:REGION }}"]}], "MaxErrors": "2"}
+    document = fan_out_document("Restart", "", members)
+    parameters = bind(document, fan_out_parameters(given, members), system={"global:REGION": "eu-west-1"})
+    inputs = resolve({**document.steps[0].inputs}, Scope(parameters=parameters, system={"global:REGION": "eu-west-1"}))
+
+    assert inputs == {"DocumentName": "Restart", "RuntimeParameters": given, **members}

@@ -71,7 +71,7 @@ def test_an_execution_is_started_answered_and_ends(both: ApiWorld) -> None:
         ({"DocumentVersion": "7"}, "AutomationDefinitionVersionNotFoundException"),
         ({"Parameters": {"Whom": ["me"]}}, "InvalidAutomationExecutionParametersException"),
         ({"Parameters": {"Who": ["me", "you"]}}, "InvalidAutomationExecutionParametersException"),
-        ({"Targets": [{"Key": "ParameterValues", "Values": ["a"]}], "TargetParameterName": "Who"}, "InvalidTarget"),
+        ({"AlarmConfiguration": {"Alarms": [{"Name": "web"}]}}, "ValidationException"),
         ({"Mode": "Sometimes"}, "ValidationException"),
         ({"ClientToken": "x" * 36}, "ValidationException"),
         ({"Tags": [{"Key": f"k{n}", "Value": "v"} for n in range(6)]}, "ValidationException"),

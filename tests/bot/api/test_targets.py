@@ -1,0 +1,221 @@
+"""Rate control through SSM's API: one start on many targets, told as AWS tells it."""
+
+from typing import Any
+
+import pytest
+
+from infra.db import Database
+from tests.bot.api.test_automations import code
+from tests.bot.api.worlds import ACCOUNT, ApiWorld, ask, nap, runbook
+from tests.fakes.clock import ManualClock
+
+PARAMETERS = {
+    "Name": {"type": "String"},
+    "Size": {"type": "String", "default": "small", "allowedValues": ["small", "big"]},
+}
+
+
+@pytest.fixture
+def world(database: Database, clock: ManualClock) -> ApiWorld:
+    """A door with documents to fan out, once on SQLite and once on PostgreSQL."""
+    return furnished(database, clock)
+
+
+@pytest.fixture
+def lone(sqlite_database: Database, clock: ManualClock) -> ApiWorld:
+    """The same on SQLite alone, for what no rows are written for."""
+    return furnished(sqlite_database, clock)
+
+
+def furnished(database: Database, clock: ManualClock) -> ApiWorld:
+    """A door with its documents."""
+    made = ApiWorld(database, clock)
+    client = made.client()
+    named = {**nap(), "isEnd": True}
+    broken = {**nap("stop"), "inputs": {"Duration": "{{ Name }}"}, "isEnd": True}
+    choose = {
+        "name": "choose",
+        "action": "aws:branch",
+        "inputs": {
+            "Choices": [{"NextStep": "stop", "Variable": "{{ Name }}", "StringEquals": "bad"}],
+            "Default": "nap",
+        },
+    }
+    texts = {
+        "Nap-Each": runbook(choose, named, broken, parameters=PARAMETERS),
+        "Ask-Each": runbook(ask(), parameters=PARAMETERS),
+    }
+    for name, text in texts.items():
+        client.create_document(Name=name, Content=text, DocumentType="Automation", DocumentFormat="JSON")
+    return made
+
+
+def on(*values: str, **members: Any) -> dict[str, Any]:
+    """A start on these targets."""
+    return {"Targets": [{"Key": "ParameterValues", "Values": list(values)}], "TargetParameterName": "Name", **members}
+
+
+def get(world: ApiWorld, execution_id: str) -> dict[str, Any]:
+    """GetAutomationExecution."""
+    answer: dict[str, Any] = world.client().get_automation_execution(AutomationExecutionId=execution_id)
+    return dict(answer["AutomationExecution"])
+
+
+def children(world: ApiWorld, execution_id: str) -> list[dict[str, Any]]:
+    """What DescribeAutomationExecutions finds below it, by target."""
+    filters = [{"Key": "ParentExecutionId", "Values": [execution_id]}]
+    found = world.client().describe_automation_executions(Filters=filters)["AutomationExecutionMetadataList"]
+    return sorted(found, key=lambda child: str(child["Target"]))
+
+
+def run(world: ApiWorld) -> None:
+    """Let every nap end."""
+    for _ in range(10):
+        world.later(seconds=2)
+
+
+def test_one_start_is_one_child_for_each_target(world: ApiWorld) -> None:
+    """The parent tells its targets as steps, the child whose it is; both are what AWS shows."""
+    parent = world.start(
+        "Nap-Each", **on("a", "b", "c", MaxConcurrency="10", MaxErrors="1", Parameters={"Size": ["big"]})
+    )
+    run(world)
+    found, below = get(world, parent), children(world, parent)
+
+    assert found["AutomationExecutionStatus"] == "Success"
+    assert (found["DocumentName"], found["DocumentVersion"], found["Parameters"]) == (
+        "Nap-Each",
+        "1",
+        {"Size": ["big"]},
+    )
+    assert (found["MaxConcurrency"], found["MaxErrors"], found["TargetParameterName"]) == ("10", "1", "Name")
+    assert found["Targets"] == on("a", "b", "c")["Targets"]
+    assert found["ResolvedTargets"] == {"ParameterValues": ["a", "b", "c"], "Truncated": False}
+    assert found["TargetsSummary"] == {
+        "TotalCount": 3, "StartedCount": 3, "CompletedCount": 3, "SuccessfulCount": 3, "FailedCount": 0,
+    }  # fmt: skip
+    assert found["ProgressCounters"]["SuccessSteps"] == 3
+    assert [(step["StepName"], step["StepStatus"], step["Inputs"]) for step in found["StepExecutions"]] == [
+        (name, "Success", {"Name": name}) for name in "abc"
+    ]
+    assert [child["Target"] for child in below] == ["a", "b", "c"]
+    assert [step["Outputs"]["ExecutionId"] for step in found["StepExecutions"]] == [
+        [child["AutomationExecutionId"]] for child in below
+    ]
+    assert get(world, below[0]["AutomationExecutionId"])["Parameters"] == {"Name": ["a"], "Size": ["big"]}
+    assert below[0]["ParentAutomationExecutionId"] == parent
+
+
+def test_the_first_error_ends_what_is_not_begun(world: ApiWorld) -> None:
+    """MaxErrors 0: the targets that were never begun are Cancelled, the parent has failed and says where."""
+    parent = world.start("Nap-Each", **on("bad", "b", "c", MaxErrors="0"))
+    run(world)
+    found = get(world, parent)
+
+    assert found["AutomationExecutionStatus"] == "Failed"
+    assert [step["StepStatus"] for step in found["StepExecutions"]] == ["Failed", "Cancelled", "Cancelled"]
+    assert "1 of 1 targets did not succeed (bad: Failed" in found["FailureMessage"]
+    assert (found["TargetsSummary"]["StartedCount"], found["TargetsSummary"]["FailedCount"]) == (1, 1)
+
+
+def test_the_steps_of_a_parent_are_its_targets(world: ApiWorld) -> None:
+    """DescribeAutomationStepExecutions filters them as every step; those not begun are Pending."""
+    parent = world.start("Ask-Each", **on("a", "b", MaxConcurrency="1"))
+    filters = [{"Key": "StepExecutionStatus", "Values": ["Pending"]}]
+    client = world.client()
+    pending = client.describe_automation_step_executions(AutomationExecutionId=parent, Filters=filters)
+    every = client.describe_automation_step_executions(AutomationExecutionId=parent)
+
+    assert [step["StepName"] for step in pending["StepExecutions"]] == ["b"]
+    assert [step["StepStatus"] for step in every["StepExecutions"]] == ["InProgress", "Pending"]
+
+
+def test_a_stop_ends_every_target(world: ApiWorld) -> None:
+    """The parent is Cancelled, and so is the child that ran."""
+    parent = world.start("Ask-Each", **on("a", "b"))
+    world.client().stop_automation_execution(AutomationExecutionId=parent)
+    run(world)
+
+    assert get(world, parent)["AutomationExecutionStatus"] == "Cancelled"
+    assert [child["AutomationExecutionStatus"] for child in children(world, parent)] == ["Cancelled"]
+
+
+def test_maps_give_several_parameters(world: ApiWorld) -> None:
+    """One child for each map."""
+    parent = world.start("Nap-Each", TargetMaps=[{"Name": ["a"], "Size": ["big"]}, {"Name": ["b"]}])
+    run(world)
+    below = children(world, parent)
+    given = [get(world, child["AutomationExecutionId"])["Parameters"] for child in below]
+
+    assert given == [{"Name": ["a"], "Size": ["big"]}, {"Name": ["b"], "Size": ["small"]}]
+    assert get(world, parent)["TargetMaps"] == [{"Name": ["a"], "Size": ["big"]}, {"Name": ["b"]}]
+
+
+def test_places_and_targets_are_three_levels(world: ApiWorld) -> None:
+    """The parent has a child for each account and Region, and each of them a child for each target."""
+    place = {"Accounts": [ACCOUNT], "Regions": ["eu-west-1", "us-east-1"], "TargetLocationMaxConcurrency": "2"}
+    parent = world.start("Nap-Each", **on("a", "b", TargetLocations=[place]))
+    run(world)
+    (first, second) = children(world, parent)
+    listed = world.client().describe_automation_executions(
+        Filters=[{"Key": "AutomationType", "Values": ["CrossAccount"]}]
+    )
+
+    assert [each["Target"] for each in (first, second)] == [f"{ACCOUNT}/eu-west-1", f"{ACCOUNT}/us-east-1"]
+    assert first["ResolvedTargets"]["ParameterValues"] == ["a", "b"]
+    assert [each["Target"] for each in children(world, second["AutomationExecutionId"])] == ["a", "b"]
+    assert get(world, parent)["TargetLocations"] == [place]
+    assert [each["AutomationExecutionId"] for each in listed["AutomationExecutionMetadataList"]] == [parent]
+
+
+def test_a_value_is_never_evaluated(world: ApiWorld) -> None:
+    """What a caller says reaches the child letter by letter."""
+    parent = world.start("Nap-Each", **on("{{ global:REGION }}"))
+    run(world)
+    (child,) = children(world, parent)
+
+    assert get(world, child["AutomationExecutionId"])["Parameters"]["Name"] == ["{{ global:REGION }}"]
+
+
+@pytest.mark.parametrize(
+    ("members", "wanted"),
+    [
+        ({"MaxErrors": "1", "Parameters": {"Name": ["a"]}}, "InvalidTarget"),
+        ({"Targets": [{"Key": "ParameterValues", "Values": ["a"]}]}, "InvalidTarget"),
+        ({"TargetParameterName": "Name"}, "InvalidTarget"),
+        (on("a", TargetParameterName="Nobody"), "InvalidTarget"),
+        (on("a", TargetMaps=[{"Name": ["a"]}]), "InvalidTarget"),
+        ({"Targets": [{"Key": "Colour", "Values": ["red"]}], "TargetParameterName": "Name"}, "InvalidTarget"),
+        ({"TargetMaps": [{"Nobody": ["a"]}]}, "InvalidTarget"),
+        (on("a", MaxConcurrency="0"), "ValidationException"),
+        (on("a", Parameters={"Size": ["huge"]}), "InvalidAutomationExecutionParametersException"),
+        (on("a", Parameters={"Whom": ["x"]}), "InvalidAutomationExecutionParametersException"),
+        (on("a", TargetLocationsURL="https://b.s3.amazonaws.com/x"), "InvalidTarget"),
+    ],
+)  # fmt: skip
+def test_targets_that_cannot_be_meant_are_refused(lone: ApiWorld, members: dict[str, Any], wanted: str) -> None:
+    """With AWS's code, before anything is started."""
+    client = lone.client()
+
+    assert code(lambda: client.start_automation_execution(DocumentName="Nap-Each", **members)) == wanted
+    assert client.describe_automation_executions()["AutomationExecutionMetadataList"] == []
+
+
+def test_one_token_is_one_fan_out(world: ApiWorld) -> None:
+    """And with other targets it is refused."""
+    token = "00000000-0000-4000-8000-000000000000"
+    first, again = (world.start("Nap-Each", ClientToken=token, **on("a")) for _ in range(2))
+
+    assert first == again
+    assert code(lambda: world.start("Nap-Each", ClientToken=token, **on("b"))) == "IdempotentParameterMismatch"
+
+
+def test_a_preview_counts_targets(lone: ApiWorld) -> None:
+    """As far as it is known without asking AWS."""
+    client = lone.client()
+    inputs = {"Automation": on("a", "b", TargetLocations=[{"Accounts": [ACCOUNT], "Regions": ["us-east-1"]}])}
+    preview_id = client.start_execution_preview(DocumentName="Nap-Each", ExecutionInputs=inputs)["ExecutionPreviewId"]
+    found = client.get_execution_preview(ExecutionPreviewId=preview_id)["ExecutionPreview"]["Automation"]
+
+    assert (found["Regions"], found["TotalAccounts"]) == (["us-east-1"], 1)
+    assert [each["Count"] for each in found["TargetPreviews"]] == [2]
