@@ -1,0 +1,92 @@
+"""One process of the chaos: `zygote` forks bots and workers on demand, so that a death costs no second of imports.
+
+A bot and a worker are what `playbook-bot serve` and `playbook-bot worker` run, but for two things: their AWS is the
+chaos's, and the wall clock of each can be set by writing seconds into a file. Their clock must not care.
+"""
+
+import os
+import signal
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import infra.clock
+
+_clock_file = Path(os.devnull)
+
+
+def wall_clock() -> datetime:
+    """What this machine takes for the time."""
+    try:
+        offset = float(_clock_file.read_text() or 0)
+    except (OSError, ValueError):
+        offset = 0.0
+    return datetime.now(UTC) + timedelta(seconds=offset)
+
+
+infra.clock.utc_now = wall_clock  # before anything else takes it
+
+from benchmarks.chaos_aws import CloudSession  # noqa: E402 - see above
+from bot.service import Service  # noqa: E402
+from bot.serving import build  # noqa: E402
+from bot.terminal.worker import work  # noqa: E402
+from engine.execution import Execution  # noqa: E402
+from infra.log import configure  # noqa: E402
+from infra.settings import load  # noqa: E402
+
+THREADS = 4
+
+
+class ChaosService(Service):
+    """The bot's parts, in the chaos's AWS."""
+
+    cloud_port = 0
+
+    def _aws_for(self, state: Execution) -> CloudSession:
+        return CloudSession(state, self.cloud_port)
+
+
+def main(kind: str, name: str, folder: Path, database_url: str, broker_url: str, cloud_port: int) -> None:
+    """Live as a bot or a worker."""
+    global _clock_file  # noqa: PLW0603 - the one thing the wall clock depends on
+    _clock_file = folder / f"clock-{name}"
+    _log_to(folder / f"{name}.log")
+    configure("warning", style="json")
+    settings = load({**os.environ, "PLAYBOOK_BOT_DATABASE_URL": database_url, "PLAYBOOK_BOT_BROKER_URL": broker_url})
+    ChaosService.cloud_port = cloud_port
+    service = ChaosService(settings)
+    if kind == "bot":
+        build(service).run_until_signalled()
+    else:
+        work(service, THREADS)
+
+
+def _log_to(path: Path) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+
+
+def zygote() -> None:
+    """Fork what is asked for, one line each: the arguments of `main`; the answer is a process id."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the dead
+    for line in sys.stdin:
+        kind, name, folder, database_url, broker_url, port = line.split()
+        child = os.fork()
+        if child == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            status = 1
+            try:
+                main(kind, name, Path(folder), database_url, broker_url, int(port))
+                status = 0
+            except BaseException as error:  # noqa: BLE001 - a child says what ended it, and never returns
+                sys.stderr.write(f"{name} ended: {error!r} in {threading.current_thread().name}\n")
+            finally:
+                os._exit(status)
+        sys.stdout.write(f"{child}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    zygote()
