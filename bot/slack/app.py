@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
@@ -100,11 +102,40 @@ def _look_at_shape(body: dict[str, Any], next: Callable[[], Any]) -> Any:  # noq
     return next()
 
 
+class Recent:
+    """Keys of the requests that this process has seen in the last minutes. Safe to share between threads."""
+
+    MOST = 20_000
+
+    def __init__(self, keep: timedelta) -> None:
+        self._keep = keep
+        self._seen: OrderedDict[str, datetime] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def is_new(self, key: str, now: datetime) -> bool:
+        """Whether a key is seen for the first time; old ones are forgotten."""
+        with self._lock:
+            while self._seen and (
+                len(self._seen) > self.MOST or next(iter(self._seen.values())) < now - self._keep
+            ):
+                self._seen.popitem(last=False)
+            if key in self._seen:
+                return False
+            self._seen[key] = now
+            return True
+
+    def forget(self, key: str) -> None:
+        """It was not dealt with: its repetition shall be."""
+        with self._lock:
+            self._seen.pop(key, None)
+
+
 class _Gate:
     """Middleware before every listener."""
 
     def __init__(self, door: SlackDoor, observe: Observe) -> None:
         self._door, self._observe = door, observe
+        self._recent = Recent(REMEMBER)
 
     def pass_through(self, body: dict[str, Any], req: BoltRequest, next: Callable[[], Any]) -> Any:  # noqa: A002 - Bolt's name
         """Let a request in, or answer it here."""
@@ -120,6 +151,7 @@ class _Gate:
             return next()
         except DatabaseUnavailable:
             log.exception("database unavailable")
+            self._recent.forget(_request_key(body, req))
             return self._answer(body, DATABASE_AWAY, status=503)
         finally:
             self._observe(kind_of(body), time.monotonic() - began)
@@ -128,6 +160,11 @@ class _Gate:
         """Whether this very request was seen before: Slack's retry, or somebody's replay."""
         key = _request_key(body, req)
         if not key:
+            return True
+        if not self._recent.is_new(key, self._door.clock()):
+            return False
+        if kind_of(body) == "block_actions":
+            # What buttons do is idempotent by the row they name: another process may see a repetition, and harms nothing.
             return True
         with self._door.db.transaction() as tx:
             return self._door.store.is_new_request(tx, key, self._door.clock(), REMEMBER)
