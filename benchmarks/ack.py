@@ -47,7 +47,9 @@ mainSteps:
   - {name: nap, action: "aws:sleep", inputs: {Duration: PT0S}}
 """
 PLAYBOOK = "title: Wait for Sam\nmay_run: [lee]\napprovers: [sam]\n"
-THREADS = 8
+THREADS = 32
+ALONE = 200
+"""Requests of each kind without HTTP between."""
 
 
 def signed(identity: Identity, body: str) -> dict[str, str]:
@@ -101,7 +103,7 @@ def bare(port: int, secret: str, count: int) -> None:
         answer = app.dispatch(BoltRequest(body=body.decode(), headers=dict(headers)))
         return answer.status, str(answer.body or "")
 
-    print(json.dumps({"in_process": in_process(identity, handle, [""] * count)}), flush=True)
+    print(json.dumps({"in_process": in_process(identity, handle, [""] * ALONE)}), flush=True)
     web = Flask("bare")
 
     @web.post("/slack/events")
@@ -127,10 +129,12 @@ def ours(identity: Identity, count: int) -> None:
     handler, _ = _slack(Service(settings), serving)
     serving.start()
     assert handler is not None
-    questions = waiting(service, count * 2)
-    figures = in_process(identity, lambda headers, body: handler(headers, body)[0::2], questions[:count])
+    questions = waiting(service, ALONE + count)
+    figures = in_process(identity, lambda headers, body: handler(headers, body)[0::2], questions[:ALONE])
     print(json.dumps({"in_process": figures}), flush=True)
-    print(json.dumps({"requests": questions[count:]}), flush=True)
+    while any(depth() for name, depth in serving.depths.items() if name in ("reactions", "notifier")):
+        time.sleep(0.1)
+    print(json.dumps({"requests": questions[ALONE:]}), flush=True)
     serving.stopping.wait()
 
 
@@ -168,8 +172,7 @@ def in_process(
 def load_of(identity: Identity, port: int, questions: Sequence[str], rate: float) -> dict[str, Any]:
     """Commands and clicks by turns, at a fixed rate, whether answered or not: what Slack does."""
     bodies = [
-        ("button", click(identity, each)) if at % 2 else ("command", command(identity))
-        for at, each in enumerate(questions)
+        body for each in questions for body in (("command", command(identity)), ("button", click(identity, each)))
     ]
     found: list[tuple[str, float, int]] = []
     began = time.perf_counter() + 0.2
@@ -235,7 +238,7 @@ def side(name: str, port: int, folder: Path, slack: StandIn, count: int) -> Iter
 def measure(rate: float, seconds: float) -> dict[str, Any]:
     """Both sides, one after the other, in one run."""
     found: dict[str, Any] = {}
-    count = int(rate * seconds)
+    count = int(rate * seconds / 2)
     identity = Identity()
     slack = StandIn(identity)
     slack.start()

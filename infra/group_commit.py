@@ -16,7 +16,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 GROUP_LIMIT = 64
-"""Members of one commit: bounds how long the first of them waits for the others."""
+"""Members of one commit, at most."""
+GROUP_SECONDS = 0.01
+"""So long a commit waits for further members, about as long as the disk takes: the first of them waits for the last."""
 
 
 class TurnNotReached(Exception):
@@ -32,6 +34,7 @@ class _Group:
 
     def __init__(self) -> None:
         self.size = 0
+        self.closes_at = 0.0
         self.done = threading.Event()
         self.error: BaseException | None = None
 
@@ -113,6 +116,7 @@ class GroupCommit:
         if self._group.size == 0:
             self._wait_for_lock_at_most(connection, deadline - time.monotonic())
             connection.exec_driver_sql("BEGIN IMMEDIATE")
+            self._group.closes_at = time.monotonic() + GROUP_SECONDS
         connection.exec_driver_sql("SAVEPOINT member")
         self._group.size += 1
         return connection, self._group
@@ -139,7 +143,7 @@ class GroupCommit:
         """Give up the turn: to the next in line while the group may grow, else after its commit."""
         group = self._group
         with self._gate:
-            if group.error is None and self._line and group.size < GROUP_LIMIT:
+            if group.error is None and self._line and self._may_grow(group):
                 self._give_up_turn()
                 return
         self._group = _Group()
@@ -160,6 +164,10 @@ class GroupCommit:
             self._discard_writer()
         elif group.size:
             self._writing().exec_driver_sql("COMMIT")
+
+    @staticmethod
+    def _may_grow(group: _Group) -> bool:
+        return group.size < GROUP_LIMIT and time.monotonic() < group.closes_at
 
     def _give_up_turn(self) -> None:
         """Give the turn to the first in line, while the gate is held."""

@@ -164,7 +164,7 @@ class _Gate:
         if not self._recent.is_new(key, self._door.clock()):
             return False
         if kind_of(body) == "block_actions":
-            # What buttons do is idempotent by the row they name: another process may see a repetition, and harms nothing.
+            # What buttons do is idempotent by the row they name: a repetition at another process harms nothing.
             return True
         with self._door.db.transaction() as tx:
             return self._door.store.is_new_request(tx, key, self._door.clock(), REMEMBER)

@@ -22,6 +22,12 @@ from infra.group_commit import GROUP_LIMIT
 note = Table("note", MetaData(), Column("id", Integer, primary_key=True), Column("text", String(64), unique=True))
 
 
+@pytest.fixture(autouse=True)
+def _slow_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A group is closed by its size alone, unless a test says otherwise: no test depends on the machine's speed."""
+    monkeypatch.setattr("infra.group_commit.GROUP_SECONDS", 3600.0)
+
+
 @pytest.fixture
 def db(sqlite_database: Database) -> Database:
     """A SQLite file with a table of our own, and one more whose broken reference only shows at the COMMIT."""
@@ -119,6 +125,21 @@ def test_members_in_line_share_one_commit(db: Database) -> None:
     assert len(commits) == 1
     assert written(db) == {"first", *"abcde"}
     assert sorted(members.told) == list("abcde")
+
+
+def test_a_commit_does_not_wait_for_ever_new_members(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first member's wait is bounded in time, however long the line is."""
+    monkeypatch.setattr("infra.group_commit.GROUP_SECONDS", 0.0)
+    members = Members(db)
+    with commits_counted(db) as commits:
+        with db.transaction() as tx:
+            tx.execute(insert(note).values(text="first"))
+            for name in "abc":
+                members.add(name)
+        members.join()
+
+    assert len(commits) == 4
+    assert written(db) == {"first", *"abc"}
 
 
 def test_a_member_alone_commits_at_once(db: Database) -> None:
