@@ -56,6 +56,20 @@ def test_a_runbook_acts_on_the_mocked_aws(aws: Mocked) -> None:
     assert aws.state(instance_id) == "stopped"
 
 
+def test_a_runbook_runs_on_every_tagged_instance(aws: Mocked) -> None:
+    """Targets are looked for in moto itself, one child each; at most so many at once."""
+    ids = [aws.instance() for _ in range(3)]
+    aws.client("ec2").create_tags(Resources=ids[:2], Tags=[{"Key": "App", "Value": "web"}])
+    aws.create("Stop-It", runbook(STOP, LOOK, parameters=ID, outputs=["look.State"]))
+    targets = {"Targets": [{"Key": "tag:App", "Values": ["web"]}], "TargetParameterName": "InstanceId"}
+    found = aws.execution(aws.start("Stop-It", **targets, MaxConcurrency="1"))
+
+    assert found["AutomationExecutionStatus"] == "Success"
+    assert sorted(found["ResolvedTargets"]["ParameterValues"]) == sorted(ids[:2])
+    assert found["TargetsSummary"]["SuccessfulCount"] == 2
+    assert [aws.state(each) for each in ids] == ["stopped", "stopped", "running"]
+
+
 def test_a_question_waits_for_its_answer(aws: Mocked) -> None:
     """However much time other executions jump over."""
     aws.create("Ask", runbook(ask("arn:aws:iam::123456789012:user/lee"), nap()))
