@@ -14,6 +14,7 @@ from engine.signals import SignalRefused, SignalType
 from engine.validation import parse
 from engine.wire import strings
 from infra.db import Database
+from tests.engine.api_host import KEY, SECRET, ApiHost
 from tests.engine.hosts import EngineHost, LocalHost, SsmHost, celery_host
 from tests.fakes.postgres import PostgresServer
 
@@ -38,12 +39,25 @@ def many_machines(postgres_server: PostgresServer, postgres_template: str) -> It
         database.close()
 
 
-@pytest.fixture(params=["local", "ssm", "celery"])
+@pytest.fixture
+def own_door(sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[EngineHost]:
+    """AWS is played by our own API, and reached as AWS is."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    host = ApiHost(sqlite_database)
+    yield host
+    host.close()
+
+
+@pytest.fixture(params=["local", "ssm", "api", "celery"])
 def host(request: pytest.FixtureRequest) -> EngineHost:
     """Each engine; SQLite for one machine, PostgreSQL for many."""
     if request.param == "celery":
         shared: EngineHost = request.getfixturevalue("many_machines")
         return shared
+    if request.param == "api":
+        door: EngineHost = request.getfixturevalue("own_door")
+        return door
     database: Database = request.getfixturevalue("sqlite_database")
     return LocalHost(database) if request.param == "local" else SsmHost(database)
 
