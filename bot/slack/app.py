@@ -15,6 +15,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.error import BoltUnhandledRequestError
 from slack_sdk import WebClient
 
+from bot.slack.alarms import AlarmListeners
 from bot.slack.approvals import ApprovalListeners
 from bot.slack.blocks import form
 from bot.slack.commandline import typed
@@ -88,6 +89,8 @@ def build_app(door: SlackDoor, client: WebClient, signing_secret: str, observe: 
         UnfurlListeners(door),
     ):
         listeners.register(app)
+    if door.care is not None:
+        AlarmListeners(door, door.care, forms).register(app)
     return app
 
 
@@ -115,9 +118,7 @@ class Recent:
     def is_new(self, key: str, now: datetime) -> bool:
         """Whether a key is seen for the first time; old ones are forgotten."""
         with self._lock:
-            while self._seen and (
-                len(self._seen) > self.MOST or next(iter(self._seen.values())) < now - self._keep
-            ):
+            while self._seen and (len(self._seen) > self.MOST or next(iter(self._seen.values())) < now - self._keep):
                 self._seen.popitem(last=False)
             if key in self._seen:
                 return False
