@@ -86,7 +86,7 @@ def push(aws: Calls, name: str, content: str, *, format_: Literal["JSON", "YAML"
         return Pushed(name, str(created["DocumentVersion"]), made, "created", is_default=True)
     if about.get("DocumentType", "Automation") != "Automation":
         raise NotExportable(f"{name} exists as a document of type {about['DocumentType']}; choose another name")
-    version = _version_with(aws, name, made)
+    version = version_with(aws, name, made)
     is_new = version == ""
     if is_new:
         version, is_new = _updated(aws, name, content, format_=format_, made=made, latest=str(about["LatestVersion"]))
@@ -107,8 +107,8 @@ def _described(aws: Calls, name: str) -> dict[str, Any] | None:
     return found
 
 
-def _version_with(aws: Calls, name: str, made: str) -> str:
-    """The version of that name; "" where there is none."""
+def version_with(aws: Calls, name: str, made: str) -> str:
+    """The number of the version that has this name; "" where there is none. Raises AwsRefused, AwsUnreachable."""
     try:
         return str(aws.call("ssm", "GetDocument", {"Name": name, "VersionName": made})["DocumentVersion"])
     except AwsRefused as error:

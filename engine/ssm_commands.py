@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from audit.events import Actor, Event
 from engine.execution import Change, Execution
+from engine.exporting import NotExportable
 from engine.performing import RecordingAws
 from engine.shelf import DocumentShelf
 from engine.ssm import ANSWERS, client_token
@@ -88,8 +89,8 @@ class Teller:
             place = named(reference) if reference else ensure(aws, document)
             self._sending(command)
             answer = aws.call("ssm", "StartAutomationExecution", {**place.members(), **_start_members(state, command)})
-        except AwsRefused as error:
-            if error.is_throttling or error.code in EXPIRED:
+        except (AwsRefused, NotExportable) as error:
+            if isinstance(error, AwsRefused) and (error.is_throttling or error.code in EXPIRED):
                 raise
             message = f"AWS did not accept the start: {error}"
             now = self._here.clock()

@@ -1,16 +1,13 @@
 """Documents on the SSM side: named there by the playbook, or pushed from our library under their content's hash."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+from engine import publishing
 from engine.action import AwsApi
 from engine.document import Document
-from infra.aws_errors import AwsRefused
 
 PREFIX: Final = "playbook-bot-"
-NOT_THERE: Final = frozenset({"InvalidDocument", "InvalidDocumentVersion"})
-LATEST: Final = "$LATEST"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,62 +25,25 @@ class Place:
 def named(reference: str) -> Place:
     """NAME, NAME:VERSION or an ARN, as a playbook may write it."""
     name, colon, version = reference.rpartition(":")
-    if colon and (version.isdigit() or version in ("$DEFAULT", LATEST)):
+    if colon and (version.isdigit() or version in ("$DEFAULT", "$LATEST")):
         return Place(name, version)
     return Place(reference)
-
-
-def version_name(document: Document) -> str:
-    """The VersionName of a document's content (3 to 128 letters, digits, `_-.`)."""
-    return f"sha256-{document.digest[:32]}"
 
 
 def ensure(aws: AwsApi, document: Document) -> Place:
     """Have our document stand there, exactly as it is here; nothing is sent when it does already.
 
-    Raises AwsRefused, AwsUnreachable.
+    Raises NotExportable, AwsRefused, AwsUnreachable.
     """
     name = _name(document)
-    found = _described(aws, name, VersionName=version_name(document))
-    if found is None:
-        found = _pushed(aws, name, document)
-    return Place(name, str(found.get("DocumentVersion") or ""))
+    version = publishing.version_with(aws, name, publishing.version_name(document.text))
+    if not version:
+        is_json = document.text.lstrip().startswith("{")
+        pushed = publishing.push(aws, name, document.text, format_="JSON" if is_json else "YAML", make_default=False)
+        version = pushed.version
+    return Place(name, version)
 
 
 def _name(document: Document) -> str:
     plain = "".join(letter if letter.isalnum() or letter in "_-." else "-" for letter in document.name)
     return f"{PREFIX}{plain}"[:128]
-
-
-def _described(aws: AwsApi, name: str, **more: str) -> Mapping[str, Any] | None:
-    try:
-        found: Mapping[str, Any] = aws.call("ssm", "DescribeDocument", {"Name": name, **more})["Document"]
-    except AwsRefused as error:
-        if error.code in NOT_THERE:
-            return None
-        raise
-    return found
-
-
-def _pushed(aws: AwsApi, name: str, document: Document) -> Mapping[str, Any]:
-    content: dict[str, Any] = {
-        "Name": name,
-        "Content": document.text,
-        "DocumentFormat": "JSON" if document.text.lstrip().startswith("{") else "YAML",
-        "VersionName": version_name(document),
-    }
-    try:
-        if _described(aws, name) is None:
-            answer = aws.call("ssm", "CreateDocument", {**content, "DocumentType": "Automation"})
-        else:
-            answer = aws.call("ssm", "UpdateDocument", {**content, "DocumentVersion": LATEST})
-    except AwsRefused as error:
-        # Another process was quicker, or the same content stands there under another version's name.
-        if error.code not in ("DocumentAlreadyExists", "DuplicateDocumentVersionName", "DuplicateDocumentContent"):
-            raise
-        found = _described(aws, name, VersionName=version_name(document)) or _described(aws, name)
-        if found is None:
-            raise
-        return found
-    described: Mapping[str, Any] = answer["DocumentDescription"]
-    return described

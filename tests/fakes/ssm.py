@@ -112,11 +112,8 @@ class FakeSsm:
         versions = self.documents.get(str(members["Name"]))
         if versions is None:
             raise AwsRefused("InvalidDocument", "Document does not exist.", status=400)
-        wanted = members.get("VersionName")
-        numbers = [number for number, (name, _) in enumerate(versions, 1) if wanted in (None, name)]
-        if not numbers:
-            raise AwsRefused("InvalidDocumentVersion", "Version does not exist.", status=400)
-        return {"Document": {"Name": members["Name"], "DocumentVersion": str(numbers[-1])}}
+        about = {"DocumentType": "Automation", "LatestVersion": str(len(versions)), "DefaultVersion": "1"}
+        return {"Document": {"Name": members["Name"], "DocumentVersion": "1", **about}}
 
     def _create_document(self, members: Mapping[str, Any], _: str) -> dict[str, Any]:
         versions = self.documents.setdefault(str(members["Name"]), [])
@@ -124,8 +121,15 @@ class FakeSsm:
         return {"DocumentDescription": {"Name": members["Name"], "DocumentVersion": str(len(versions))}}
 
     def _get_document(self, members: Mapping[str, Any], _: str) -> dict[str, Any]:
-        versions = self.documents.get(str(members["Name"]), [])
+        versions = self.documents.get(str(members["Name"]))
+        if versions is None:
+            raise AwsRefused("InvalidDocument", "Document does not exist.", status=400)
         number = int(members.get("DocumentVersion") or 1)
+        if "VersionName" in members:
+            names = [name for name, _ in versions]
+            if members["VersionName"] not in names:
+                raise AwsRefused("InvalidDocumentVersion", "Version does not exist.", status=400)
+            number = names.index(members["VersionName"]) + 1
         return {"Name": members["Name"], "Content": versions[number - 1][1], "DocumentVersion": str(number)}
 
     # -- executions
