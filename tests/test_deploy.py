@@ -21,6 +21,14 @@ from playbooks.catalog import LIBRARY, load
 ROOT: Final = Path(__file__).resolve().parent.parent
 TEMPLATES: Final = sorted((ROOT / "deploy").glob("*.yaml"))
 REGION: Final = "eu-west-1"
+WITH_SSM: Final = {
+    "ssm:CreateDocument", "ssm:UpdateDocument", "ssm:DescribeDocument", "ssm:GetDocument",
+    "ssm:StartAutomationExecution", "ssm:GetAutomationExecution", "ssm:DescribeAutomationExecutions",
+    "ssm:SendAutomationSignal", "ssm:StopAutomationExecution", "iam:PassRole",
+}  # fmt: skip
+"""What it does besides where AWS Systems Manager runs the runbooks."""
+NO_RESOURCE: Final = "ssm:DescribeAutomationExecutions"
+"""The one call that IAM can allow for everything only."""
 BOTS_OWN_CALLS: Final = {
     "sqs:ReceiveMessage",
     "sqs:DeleteMessage",
@@ -96,9 +104,28 @@ def test_whatever_changes_something_wants_the_tag() -> None:
 
 def test_the_bot_itself_may_touch_nothing() -> None:
     """Only what it does as itself: its queues, its topics' subscriptions, and the runbooks' role."""
-    assert actions("bot-role.yaml") == BOTS_OWN_CALLS
+    assert actions("bot-role.yaml") == BOTS_OWN_CALLS | WITH_SSM
     for statement in statements(template("bot-role.yaml")["Resources"]):
-        assert statement.get("Resource") != "*"
+        assert statement.get("Resource") != "*" or statement["Action"] == NO_RESOURCE
+
+
+def test_what_it_does_on_systems_manager_is_only_given_when_wanted() -> None:
+    """Nothing of it without the parameter, and no role is handed to any other service."""
+    for name, resource in template("bot-role.yaml")["Resources"].items():
+        text = json.dumps(resource)
+        assert '"ssm:' not in text or resource["Condition"] in ("WithSsm", "WithSsmDefinitions"), name
+        assert "iam:PassRole" not in text or '"iam:PassedToService": "ssm.amazonaws.com"' in text, name
+
+
+def test_it_allows_exactly_what_the_engine_calls() -> None:
+    """Each operation of SSM that its own files name, and that which pushes documents."""
+    files = {*(ROOT / "engine").glob("ssm*.py"), ROOT / "engine" / "publishing.py"}
+    code = "".join(path.read_text(encoding="utf-8") for path in sorted(files))
+    called = {f"ssm:{name}" for name in re.findall(r'"ssm", "([A-Za-z]+)"', code)}
+    named = {f"ssm:{name}" for name in re.findall(r'"((?:Describe|Get)AutomationExecutions?)"', code)}
+
+    # A person's push makes a version the default; the engine starts the version that it has pushed.
+    assert (called | named) - {"ssm:UpdateDocumentDefaultVersion"} == WITH_SSM - {"iam:PassRole"}
 
 
 def test_nobody_else_can_fill_the_queue() -> None:
@@ -136,6 +163,23 @@ def test_an_alarm_reaches_the_queue(prefix: str, arrives: list[str]) -> None:
         messages = Aws(region=REGION).receive_messages(queue, wait_seconds=0)
 
     assert [json.loads(each["Body"])["detail"]["alarmName"] for each in messages] == arrives
+
+
+@pytest.mark.filterwarnings("ignore:Tried to parse .* not supported by moto:UserWarning")
+@pytest.mark.parametrize("kind", ["Execution", "Step"])
+def test_a_move_on_systems_manager_reaches_the_queue(kind: str) -> None:
+    """The stack with its second rule: what AWS says of executions and steps is what the bot would read."""
+    with mock_aws():
+        stacks, text = boto3.client("cloudformation", REGION), (ROOT / "deploy" / "alarms.yaml").read_text()
+        parameters = [{"ParameterKey": "UseAutomationRule", "ParameterValue": "true"}]
+        stacks.create_stack(StackName="alarms", TemplateBody=text, Parameters=parameters)
+        outputs = stacks.describe_stacks(StackName="alarms")["Stacks"][0]["Outputs"]
+        queue = next(each["OutputValue"] for each in outputs if each["OutputKey"] == "QueueUrl")
+        event = {"Source": "aws.ssm", "DetailType": f"EC2 Automation {kind} Status-change Notification"}
+        boto3.client("events", REGION).put_events(Entries=[{**event, "Detail": json.dumps({"ExecutionId": "e-1"})}])
+        messages = Aws(region=REGION).receive_messages(queue, wait_seconds=0)
+
+    assert [json.loads(each["Body"])["detail"]["ExecutionId"] for each in messages] == ["e-1"]
 
 
 # -- the image
