@@ -21,7 +21,7 @@ from engine.shelf import DocumentShelf
 from engine.signals import Signal, SignalRefused, SignalType
 from engine.ssm_store import Look, SsmStore
 from engine.store import ExecutionStore
-from engine.stored_parameters import store_of
+from engine.stored_parameters import shown_of
 from engine.wire import strings
 from infra.canonical import Json, canonical
 from infra.clock import Clock
@@ -88,7 +88,7 @@ class SsmEngine:
             engine="ssm",
         )
         system = system_values(state, self._clock())
-        parameters = bind(document, order.parameters, system=system, parameter_store=store_of(order.stored))
+        parameters = bind(document, order.parameters, system=system, parameter_store=shown_of(order.stored))
         return replace(state, parameters=parameters, variables=initial_variables(document, parameters, system=system))
 
     @staticmethod

@@ -22,6 +22,8 @@ from infra.clock import Clock
 
 PATIENCE: Final = timedelta(seconds=2)
 """For all that one start needs: Slack shows an error three seconds after a click that nobody answered."""
+SECURE: Final = "SecureString"
+"""The code with which infra/aws.py refuses one."""
 NOT_READ: Final = "it was not read before the start"
 Reader = Callable[[str], Json]
 """Reads one stored parameter. Raises AwsRefused, AwsUnreachable."""
@@ -56,6 +58,26 @@ def store_of(stored: Stored) -> Reader:
         return found
 
     return read
+
+
+def shown_of(stored: Stored) -> Reader:
+    """The same where AWS reads by itself, as a role that may be closed to us.
+
+    What cannot be read here stays as it is written; a SecureString is refused, as AWS would.
+    """
+    read = store_of(stored)
+
+    def show(name: str) -> Json:
+        try:
+            return read(name)
+        except AwsRefused as error:
+            if error.code == SECURE:
+                raise
+        except AwsUnreachable:
+            pass
+        return f"{{{{ssm:{name}}}}}"
+
+    return show
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,8 @@ from engine.parameters import ParametersInvalid
 from engine.performing import Performer
 from engine.protocol import StartOrder
 from engine.shelf import DocumentShelf
+from engine.ssm import SsmEngine, SsmSurroundings
+from engine.ssm_store import SsmStore
 from engine.store import ExecutionStore
 from engine.stored_parameters import ReadAhead, Reader, names_of
 from engine.validation import parse
@@ -162,3 +164,21 @@ class Child:
     def find(self, name: str, version: str) -> Any:
         """It."""
         return parse(text_of(PARAMETERS), name=name, version=version or "1")
+
+
+def test_aws_reads_by_itself_what_we_may_not(database: Database, clock: ManualClock) -> None:
+    """A start on Systems Manager is not refused for what its own role may read; a secret is, as AWS would."""
+    store, rows = ExecutionStore(Host(database, clock, Action(succeed)).audit), SsmStore()
+    engine = SsmEngine(SsmSurroundings(store, DocumentShelf(store), rows, BY_NAME, clock))
+    with database.transaction() as tx:
+        execution = engine.start(
+            tx, replace(order(PARAMETERS), stored={"/app/image": AwsRefused("AccessDenied", "No.")})
+        )
+    with database.reading() as connection:
+        state = store.get(connection, execution)
+    assert state is not None
+    assert state.parameters == {"Image": "{{ssm:/app/image}}", "Hosts": ["{{ssm:/app/image}}", "x"]}
+
+    secret = replace(order(PARAMETERS), stored={"/app/image": AwsRefused("SecureString", "It is a secret.")})
+    with pytest.raises(ParametersInvalid, match="It is a secret"), database.transaction() as tx:
+        engine.start(tx, secret)
