@@ -5,9 +5,11 @@ import sys
 import click
 
 from bot.demo.cli import demo
+from bot.terminal.access import access
 from bot.terminal.api import api
 from bot.terminal.executions import COMMANDS
 from bot.terminal.graph import graph
+from bot.terminal.guards import GUARD_COMMANDS
 from bot.terminal.library import export, import_, push_
 from bot.terminal.lint import lint
 from bot.terminal.permissions import permissions
@@ -27,7 +29,7 @@ def cli() -> None:
     """From a red alarm to an approved, finished, audited runbook."""
 
 
-for command in (*COMMANDS, *PROCESS_COMMANDS, runbook, audit, demo, api, worker):
+for command in (*COMMANDS, *PROCESS_COMMANDS, runbook, audit, demo, api, worker, access, *GUARD_COMMANDS):
     cli.add_command(command)
 runbook.add_command(rehearse)
 runbook.add_command(graph)

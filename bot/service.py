@@ -36,14 +36,18 @@ from infra.clock import Clock, utc_now
 from infra.db import Database, Transaction
 from infra.settings import Settings, load
 from migrations import runner
+from playbooks.access_file import Known, load_access
 from playbooks.automation import Automation, AutomationParts
 from playbooks.automation_facts import AutomationFacts, AutomationSources
+from playbooks.budgets import Budget
 from playbooks.catalog import Catalog
 from playbooks.catalog import load as load_catalog
 from playbooks.documents.documents import DocumentParts, Documents
 from playbooks.documents.store import DocumentStore, PreviewStore, TagStore
 from playbooks.documents.tags import Tags
 from playbooks.expiry import Expiry
+from playbooks.freezes import freezes_of
+from playbooks.guards import GuardRules
 from playbooks.operations import Operations, Parts
 from playbooks.people import Directory, Identity, Person
 from playbooks.previewing import Previews
@@ -209,6 +213,19 @@ class Service:
         return AlarmStore()
 
     @cached_property
+    def guard_rules(self) -> GuardRules:
+        """Who may do what, and when nothing may start. Raises InvalidLibrary."""
+        settings = self.settings
+        known = Known(self.directory, self.catalog.all, settings.admins)
+        period = timedelta(minutes=settings.automatic_starts_minutes)
+        return GuardRules(
+            load_access(settings.access, known),
+            freezes_of(settings.freezes),
+            Budget(settings.automatic_starts, period) if settings.automatic_starts else None,
+            settings.protected_tags,
+        )
+
+    @cached_property
     def operations(self) -> Operations:
         """The verbs."""
         parts = Parts(
@@ -225,6 +242,7 @@ class Service:
             channel=self.settings.channel,
             regions=self.settings.regions,
             admins=self.settings.admins,
+            rules=self.guard_rules,
             hear=self._hear_from_aws,
             prepare=self.prepare,
             count_alarm=lambda verdict: self.metrics.alarms.labels(verdict).inc(),

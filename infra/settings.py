@@ -85,6 +85,8 @@ def _gather(environ: Mapping[str, str], config: Path | None) -> _Sources:
     values = {**file.values}
     if file.path is not None and isinstance(values.get("playbooks"), list):
         values["playbooks"] = [str(file.path.parent / str(folder)) for folder in values["playbooks"]]
+    if file.path is not None and isinstance(values.get("access"), str) and values["access"].strip():
+        values["access"] = str(file.path.parent / values["access"])
     for name, variable in variables.items():
         try:
             values[name] = _parsed(name, environ[variable].strip())

@@ -3,11 +3,15 @@
 import re
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import SplitResult, unquote, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from infra.cron import CronInvalid, parse_cron
 
 UNSET = SecretStr("")
 SLACK_ID = re.compile(r"[UWS][A-Z0-9]{2,}")
@@ -27,6 +31,7 @@ EXPECTED = {
     "slack": "a Slack user's id (U… or W…), never a name",
     "assume_role": "the ARN of an IAM role",
     "signs_as": "the ARN of an IAM role",
+    "lasts": "a duration such as 90m, 12h or 2d",
     "api_account": "the twelve digits of an AWS account",
 }
 """What to say instead of a pattern."""
@@ -68,6 +73,31 @@ class AdoptEntry(BaseModel):
     """Where to look; empty = the bot's own Region."""
 
 
+class FreezeEntry(BaseModel):
+    """When nothing may start: from one moment to another, or whenever `cron` says and for as long as `lasts`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    name: str = Field(min_length=1)
+    """How refusals speak of it."""
+    start: datetime | None = None
+    """First moment; empty = it has begun already. Without an offset it is in `timezone`."""
+    end: datetime | None = None
+    """First moment after it."""
+    cron: str = ""
+    """Five fields of crontab: when it begins, in `timezone`."""
+    lasts: str = Field(default="", pattern=r"^(\d{1,6}[mhd])?$")
+    """With `cron`, how long it lasts: 90m, 12h or 2d, at most 31d."""
+    timezone: str = "UTC"
+    """A name of the tz database, such as Europe/Berlin."""
+    playbooks: tuple[str, ...] = ()
+    """Names or globs of the playbooks it holds; empty = all, unless there are `tags`."""
+    tags: tuple[str, ...] = ()
+    """Tags of the playbooks it holds."""
+    why: str = ""
+    """What people are told."""
+
+
 class Settings(BaseModel):
     """Everything that can be chosen. Secrets never show in a repr or an error."""
 
@@ -104,6 +134,9 @@ class Settings(BaseModel):
     """Whether forms search AWS for the instances, buckets and roles to choose; otherwise their ids are typed."""
     channel: str = ""
     """Where cards go when the playbook names no channel."""
+
+    alarm_reminder_minutes: int = Field(default=30, ge=0, le=1440)
+    """After how long a red alarm that nobody looks after is told of again, and then each time twice as long; 0 = never."""
 
     http_host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 in a container or behind a load balancer."""
@@ -170,6 +203,17 @@ class Settings(BaseModel):
     admins: tuple[str, ...] = ()
     """Who may run every playbook and stop any execution: ids of people, Slack ids or ARNs."""
 
+    access: Path | None = None
+    """File of the access rules, in the file relative to it; without it `may_run`, `approvers` and `admins` count."""
+    freezes: tuple[FreezeEntry, ...] = ()
+    """Windows in which nothing starts, by itself or by hand, unless somebody who may override says why."""
+    automatic_starts: int = Field(default=3, ge=0, le=1000)
+    """How often a playbook may start by itself on one target within the next setting; 0 = without limit."""
+    automatic_starts_minutes: int = Field(default=60, ge=1, le=43_200)
+    """The length of that period, in minutes."""
+    protected_tags: tuple[str, ...] = ("no-auto-remediate",)
+    """Tags of an alarm because of which nothing starts by itself, unless their value is false."""
+
     allow_unjailed_scripts: bool = False
     """Whether scripts run where this machine cannot jail them: their authors may then do all that the bot may."""
     allowed_script_calls: tuple[str, ...] = ()
@@ -219,6 +263,7 @@ def contradictions(settings: Settings, *, given: Container[str]) -> Iterator[tup
     yield from _slack(settings, given=given)
     yield from _dispatch(settings)
     yield from _people(settings)
+    yield from _freezes(settings)
     for topic in settings.sns_topics:
         if not TOPIC.fullmatch(topic):
             yield "sns_topics", f'"{topic}" is not the ARN of an SNS topic (arn:aws:sns:REGION:ACCOUNT:NAME)'
@@ -248,6 +293,33 @@ def contradictions(settings: Settings, *, given: Container[str]) -> Iterator[tup
         yield "event_webhook_url", f"event_webhook_url {settings.event_webhook_url} should begin with https://"
     if 0 < len(settings.audit_key) < SHORTEST_KEY:
         yield "audit_key", f"audit_key is too short to protect anything; give at least {SHORTEST_KEY} random characters"
+
+
+def _freezes(settings: Settings) -> Iterator[tuple[str, str]]:
+    """A window needs a beginning and an end that can be told."""
+    for entry in settings.freezes:
+        at = f"freezes: {entry.name}"
+        if bool(entry.cron) == (entry.end is not None):
+            yield "freezes", f"{at} needs either end (and start), or cron and lasts"
+        if bool(entry.cron) != bool(entry.lasts):
+            yield "freezes", f"{at}: cron and lasts belong together, such as cron: 0 18 * * fri, lasts: 62h"
+        try:
+            zone = ZoneInfo(entry.timezone)
+        except (ZoneInfoNotFoundError, ValueError):
+            yield "freezes", f'{at}: there is no timezone "{entry.timezone}"; should be such as Europe/Berlin'
+            continue
+        if entry.start and entry.end and moment_in(entry.start, zone) >= moment_in(entry.end, zone):
+            yield "freezes", f"{at}: start should be before end"
+        try:
+            if entry.cron:
+                parse_cron(entry.cron)
+        except CronInvalid as error:
+            yield "freezes", f"{at}: {error}"
+
+
+def moment_in(moment: datetime, zone: ZoneInfo) -> datetime:
+    """The moment that is meant: without an offset, it is that of the zone."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
 
 
 def _is_http_here(url: SplitResult) -> bool:

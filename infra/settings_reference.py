@@ -3,6 +3,7 @@
 import sys
 import types
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Literal, Union, get_args, get_origin
 
@@ -21,11 +22,12 @@ SECTIONS: Final[Mapping[str, str]] = {
     "api_keys": "SSM's API",
     "event_bus": "Notifications of finished steps",
     "people": "People",
+    "access": "Access, and what holds starts back",
     "allow_unjailed_scripts": "Scripts, workers and log",
 }
 """The first setting of each section."""
 WORDS: Final[Mapping[Any, str]] = {
-    str: "text", bool: "true or false", int: "whole number", float: "number", Path: "folder",
+    str: "text", bool: "true or false", int: "whole number", float: "number", Path: "path", datetime: "moment",
     SecretStr: "secret",
 }  # fmt: skip
 HEAD: Final = ("| setting | what it is | type | default |", "|---|---|---|---|")

@@ -14,6 +14,7 @@ STORES = (
     "engine.ssm_store",
     "approvals.store",
     "playbooks.store",
+    "playbooks.guard_store",
     "playbooks.documents.store",
     "bot.slack.store",
     "bot.api.event_store",

@@ -12,6 +12,7 @@ from engine.validation import Examined, examine, unsupported_actions
 from infra.git import last_editors
 from playbooks.approval_file import step_policies
 from playbooks.approval_policy import RUNBOOK_EDITOR, ApprovalPolicy, StepPolicies
+from playbooks.budgets import Budget
 from playbooks.playbook import AlarmTrigger, Playbook
 from playbooks.playbook_file import PlaybookFile, read_file
 from playbooks.playbook_rules import contradictions
@@ -131,6 +132,9 @@ class _Loading:
             edited_by=_editors(home, file),
             channel=file.channel,
             may_run=file.may_run,
+            budget=Budget(file.budget.starts, file.budget.within) if file.budget else None,
+            lock=file.lock,
+            tags=file.tags,
             engine=file.engine or "",
             aws_document=file.aws_document,
             source=str(home),

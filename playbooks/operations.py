@@ -1,7 +1,7 @@
 """The verbs: everything a door may ask for. Each one is one transaction; none of them talks to AWS or Slack."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 from approvals.store import ApprovalStore
@@ -17,15 +17,20 @@ from engine.stored_parameters import Prepare, as_it_is, names_of
 from infra.canonical import Json
 from infra.clock import Clock
 from infra.db import Database, Transaction
+from playbooks.access import Access, Verb, Wish, implicit
 from playbooks.alarm import Alarm
 from playbooks.answering import Answering
 from playbooks.asking import Asking
 from playbooks.deciding import Deciding
+from playbooks.guard_store import GuardStore
+from playbooks.guarding import Guarding
+from playbooks.guards import GuardParts, GuardRules, Guards, about
 from playbooks.mapping import MappingFailed, parameters_from
 from playbooks.matching import matching
-from playbooks.people import Directory, Identity
+from playbooks.people import Directory, Identity, actor_of
 from playbooks.playbook import Playbook
 from playbooks.refusals import (
+    HeldBack,
     InvalidLibrary,
     NoLongerOpen,
     NotAllowed,
@@ -71,6 +76,8 @@ class Order:
     """The suggestion this answers, so that its alarm fills parameters and shows on the card."""
     region: str = ""
     """Where to run; empty = the alarm's Region, else the bot's own."""
+    override: str = ""
+    """Why it shall start although a freeze holds."""
     stored: Stored = field(default_factory=dict)
     """What its defaults need of Parameter Store, as `start` has read it; kept for a start that is held back."""
 
@@ -107,6 +114,8 @@ class Parts:
     """Called with AWS's id of an execution that AWS says has moved."""
     deciding: Deciding | None = None
     """The verbs about questions; None = as they are without rotas and without a second look at those who agreed."""
+    rules: GuardRules | None = None
+    """Access, freezes and budget; None = what the playbooks and `admins` imply."""
     prepare: Prepare = as_it_is
     """Reads ahead what a start needs of Parameter Store; asked outside any transaction."""
 
@@ -117,6 +126,12 @@ class Operations:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._deciding = parts.deciding or deciding(parts)
+        rules = parts.rules or GuardRules(Access(implicit(parts.catalog.all, parts.admins)))
+        ground = GuardParts(parts.db, parts.audit, parts.executions, parts.engine, parts.clock, rules, GuardStore())
+        self.guards = Guards(ground)
+        self.guarding = Guarding(
+            self.guards, parts.catalog, lambda by: parts.directory.is_listed(by, parts.admins), self._begin
+        )
 
     # -- alarms
 
@@ -167,9 +182,12 @@ class Operations:
         if automatic:
             try:
                 order = replace(self._order_for(automatic[0], record, actor), stored=stored)
-                execution_id = self._parts.engine.start(tx, order)
+                execution_id = self.guards.start_by_itself(tx, automatic[0], order, alarm)
             except (MappingFailed, ParametersInvalid) as error:
                 why = f"{automatic[0].name} could not start by itself: {error}"
+            except HeldBack as held:
+                why = str(held)
+                self._parts.audit.append(tx, [held.event], self._parts.clock())
             else:
                 return replace(record, verdict="started", executions=(execution_id,))
         record = replace(record, verdict="suggested", why=why)
@@ -227,16 +245,29 @@ class Operations:
         playbook = self._runnable(order.playbook, by)
         if names_of(playbook.runbook, order.parameters):
             order = replace(order, stored=self._parts.prepare(self.planned(order, by)).stored)
-        with self._parts.db.transaction() as tx:
-            record = self._parts.alarms.get(tx, order.suggestion_id) if order.suggestion_id else None
-            wish = self._wish(playbook, order, record, by)
-            try:
-                execution_id = self._parts.engine.start(tx, wish)
-            except ParametersInvalid as error:
-                raise ParametersRefused(error.problems) from error
-            if record is not None and execution_id not in record.executions:
-                self._parts.alarms.conclude(tx, replace(record, executions=(*record.executions, execution_id)))
+        with self.guards.audited(), self._parts.db.transaction() as tx:
+            return self._start(tx, playbook, order, by)
+
+    def _start(self, tx: Transaction, playbook: Playbook, order: Order, by: Identity) -> str:
+        record = self._parts.alarms.get(tx, order.suggestion_id) if order.suggestion_id else None
+        wish = self._wish(playbook, order, record, by)
+        try:
+            execution_id = self.guards.start(
+                tx, playbook, wish, by, said_in=order.channel, override=order.override, wish=_kept(order)
+            )
+        except ParametersInvalid as error:
+            raise ParametersRefused(error.problems) from error
+        if record is not None and execution_id not in record.executions:
+            self._parts.alarms.conclude(tx, replace(record, executions=(*record.executions, execution_id)))
         return execution_id
+
+    def _begin(self, tx: Transaction, kept: Mapping[str, Json], by: Identity) -> str:
+        """Start what was held back, for whoever takes it over. Raises as `start` does."""
+        order = Order(**kept)  # type: ignore[arg-type]  # as `asdict` has written it
+        playbook = self._parts.catalog.get(order.playbook)
+        if playbook is None:
+            raise UnknownPlaybook(order.playbook, self._parts.catalog.suggestion(order.playbook))
+        return self._start(tx, playbook, order, by)
 
     def planned(self, order: Order, by: Identity) -> StartOrder:
         """The start that `start` would make now, for a preview. Raises as `start` does."""
@@ -250,8 +281,7 @@ class Operations:
         playbook = self._parts.catalog.get(name)
         if playbook is None:
             raise UnknownPlaybook(name, self._parts.catalog.suggestion(name))
-        if not self._may_run(by, playbook):
-            raise self._not_allowed(by, f"run {playbook.name}", f"You may not run `{playbook.name}`.")
+        self.guards.permit(Wish("run", playbook.name), by)
         return playbook
 
     def _wish(self, playbook: Playbook, order: Order, record: AlarmRecord | None, by: Identity) -> StartOrder:
@@ -284,20 +314,11 @@ class Operations:
             ),
         )
 
-    def _may_run(self, by: Identity, playbook: Playbook) -> bool:
-        return self._parts.directory.is_listed(by, (*playbook.may_run, *self._parts.admins))
-
-    def _not_allowed(self, by: Identity, what: str, sentence: str, *, subject: str = "") -> NotAllowed:
-        """Audit a refusal in a transaction of its own; returns the exception to raise."""
-        with self._parts.db.transaction() as tx:
-            event = Event("access.refused", subject, _actor(by), {"what": what, "reason": sentence})
-            self._parts.audit.append(tx, [event], self._parts.clock())
-        return NotAllowed(sentence)
-
     # -- questions
 
     def decide(self, request_id: str, by: Identity, verdict: Literal["Approve", "Reject"], comment: str = "") -> None:
         """Take one person's answer. Raises NotAllowed (audited), NoLongerOpen."""
+        self._may_answer(request_id, by, goes_on=verdict == "Approve")
         self._deciding.decide(request_id, by, verdict, comment)
 
     def revoke(self, request_id: str, by: Identity) -> None:
@@ -310,7 +331,18 @@ class Operations:
 
     def break_glass(self, request_id: str, by: Identity, reason: str, target: str) -> None:
         """Decide alone in an emergency. Raises NotAllowed (audited), NoLongerOpen, TargetMistyped, Refused."""
+        self._may_answer(request_id, by, goes_on=True)
         self._deciding.break_glass(request_id, by, reason, target)
+
+    def _may_answer(self, request_id: str, by: Identity, *, goes_on: bool) -> None:
+        """Raises NotAllowed (audited); Refused for what would let it go on while everything is paused."""
+        with self._parts.db.reading() as connection:
+            request = self._parts.approvals.get(connection, request_id)
+            state = self._parts.executions.get(connection, request.execution_id) if request else None
+        if state is not None:
+            self.guards.permit(about(state, by, "approve"), by, subject=state.id)
+            if goes_on:
+                self.guards.must_go_on(actor_of(by), f"approve {state.id}", subject=state.id)
 
     def expire(self, request_id: str) -> None:
         """Do what is due about a question by itself: remind, ask the next people, close it; else nothing."""
@@ -333,29 +365,34 @@ class Operations:
             raise Refused("That pause is over already; nothing was resumed.")
         signal = Signal(SignalType.RESUME, _actor(by), step.id if step else "")
         try:
-            with self._parts.db.transaction() as tx:
+            with self.guards.audited(), self._parts.db.transaction() as tx:
+                self.guards.not_paused(tx, signal.actor, f"resume {state.id}", subject=state.id)
                 self._parts.engine.signal(tx, state.id, signal)
         except (SignalRefused, ExecutionNotFound) as error:
             raise Refused("Nothing to resume: no step of this execution is paused.") from error
 
-    def _controllable(self, execution_id: str, by: Identity, verb: str) -> Execution:
+    def _controllable(self, execution_id: str, by: Identity, verb: Verb) -> Execution:
         with self._parts.db.reading() as connection:
             state = self._parts.executions.get(connection, execution_id)
         if state is None:
             raise Refused(f"There is no execution `{execution_id}`.")
-        playbook = self._parts.catalog.get(str(state.context.get("playbook", "")))
-        is_starter = state.started_by.id == by.id
-        lists = (*playbook.may_run, *playbook.approvers) if playbook else ()
-        if not is_starter and not self._parts.directory.is_listed(by, (*lists, *self._parts.admins)):
-            sentence = f"You may not {verb} this execution."
-            raise self._not_allowed(by, f"{verb} {execution_id}", sentence, subject=execution_id)
+        self.guards.permit(about(state, by, verb), by, subject=execution_id)
         return state
+
+    def see(self, execution_id: str, by: Identity) -> None:
+        """Let somebody read about an execution. Raises Refused, NotAllowed (audited)."""
+        self._controllable(execution_id, by, "see")
 
 
 def deciding(parts: Parts) -> Deciding:
     """The verbs about questions, for parts that have none of their own."""
     asking = Asking(parts.executions, parts.catalog, parts.clock)
     return Deciding(parts.db, parts.audit, parts.approvals, asking, Answering(parts.directory), parts.clock)
+
+
+def _kept(order: Order) -> dict[str, Json]:
+    """As it can be written down once its start was found good: what was not read of Parameter Store refuses that."""
+    return {**asdict(replace(order, stored={})), "stored": {**order.stored}}
 
 
 def _actor(by: Identity) -> Actor:

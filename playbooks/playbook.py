@@ -9,6 +9,7 @@ from typing import Literal
 from engine.document import Document
 from infra.canonical import Json, canonical
 from playbooks.approval_policy import ApprovalPolicy, StepPolicies
+from playbooks.budgets import Budget
 
 StartMode = Literal["auto", "suggest", "off"]
 _FROM_ALARM = re.compile(r"\{\{\s*alarm\.")
@@ -59,6 +60,12 @@ class Playbook:
     """Who runs it; "" = as the settings say."""
     aws_document: str = ""
     """With engine ssm: the document there (name, NAME:VERSION or ARN); "" = ours is pushed."""
+    budget: Budget | None = None
+    """How often it may start by itself on one target; None = as the settings say."""
+    lock: tuple[str, ...] | None = None
+    """Parameters that hold the resources it works on alone; None = those of AWS's resource types."""
+    tags: tuple[str, ...] = ()
+    """Words by which freezes name it."""
     source: str = ""
     """Folder it was read from."""
 

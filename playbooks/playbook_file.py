@@ -30,6 +30,10 @@ EXPECTED: Final = {
     "parameters": 'a map: the runbook\'s parameter to its value, such as "{{ alarm.dimensions.InstanceId }}"',
     "dimensions": "a map: the dimension's name to what its value looks like",
     "tags": "a map: the tag's name to what its value looks like",
+    "budget": "a map such as {starts: 2, within: 60m}",
+    "starts": "a number from 1 to 1000",
+    "within": "a duration such as 60m, 12h or 2d, at most 30d",
+    "lock": "one or more of the runbook's parameters",
     "trigger": "a map such as {namespace: AWS/EC2, metric: StatusCheckFailed_System}",
 }
 """What would be right, by key."""
@@ -52,6 +56,15 @@ class TriggerFile(BaseModel):
     accounts: Accounts = ()
     regions: Names = ()
     states: States = ("ALARM",)
+
+
+class BudgetFile(BaseModel):
+    """How often it may start by itself on one target."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    starts: int = Field(ge=1, le=1000)
+    within: Annotated[Duration, Field(gt=timedelta(), le=timedelta(days=30))]
 
 
 class PlaybookFile(BaseModel):
@@ -83,6 +96,12 @@ class PlaybookFile(BaseModel):
     """Who wrote the runbook, where git does not know it: for `never: [runbook_editor]`."""
     channel: str = ""
     may_run: Names = ()
+    budget: BudgetFile | None = None
+    """How often it may start by itself on one target; empty = as the settings say."""
+    lock: Names | None = None
+    """Parameters that hold the resources it works on alone; empty = those of AWS's resource types."""
+    tags: Names = ()
+    """Words by which freezes name it."""
     engine: Literal["embedded", "ssm"] | None = None
     """Who runs the runbook; empty = as the settings say."""
     aws_document: str = ""

@@ -29,7 +29,7 @@ def contradictions(playbook: Playbook, source: Source, given: Collection[str]) -
     if not NAME.fullmatch(playbook.name):
         text = f'"{playbook.name}" cannot be typed as a name; rename the folder, or give a name: such as my-playbook'
         yield source.problem("PBK012", text, ("name",) if "name" in given else ())
-    for rule in (_mapping, _approvals, _start):
+    for rule in (_mapping, _approvals, _start, _lock):
         yield from rule(playbook, source, given)
 
 
@@ -125,3 +125,12 @@ def _start(playbook: Playbook, source: Source, given: Collection[str]) -> Iterat
                 f'it; add it to parameters:, for approvers as ["{{{{ {OWN_APPROVERS} }}}}"]'
             )
             yield source.problem("PBK011", text, place)
+
+
+def _lock(playbook: Playbook, source: Source, given: Collection[str]) -> Iterator[Problem]:  # noqa: ARG001 - as its kin
+    declared = playbook.runbook.parameters
+    for name in playbook.lock or ():
+        if name not in declared:
+            near = difflib.get_close_matches(name, declared, n=1)
+            hint = f' Did you mean "{near[0]}"?' if near else f" It declares: {', '.join(declared) or 'none'}."
+            yield source.problem("PBK020", f'lock: the runbook declares no parameter "{name}".{hint}', ("lock",))

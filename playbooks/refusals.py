@@ -1,8 +1,14 @@
 """What a verb may answer instead of doing it: each message is a sentence for the person who asked."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
+from audit.events import Event
 from engine.document import Problem
+
+if TYPE_CHECKING:
+    from playbooks.guard_store import HeldWish
+    from playbooks.locks import Holder
 
 
 class Refused(Exception):
@@ -20,6 +26,35 @@ class UnknownPlaybook(Refused):
 
 class NotAllowed(Refused):
     """The person may not do this; it was audited."""
+
+
+class Denied(NotAllowed):
+    """No rule lets the person do this; `event` says so in the trail."""
+
+    def __init__(self, sentence: str, event: Event) -> None:
+        super().__init__(sentence)
+        self.event = event
+
+
+class HeldBack(Refused):
+    """Something holds the start back: a pause, a freeze, a budget, another execution; `event` is for the trail."""
+
+    def __init__(self, sentence: str, event: Event) -> None:
+        super().__init__(sentence)
+        self.event = event
+
+    @property
+    def why(self) -> str:
+        """paused, frozen, protected, budget or busy."""
+        return str(self.event.data.get("why"))
+
+
+class Busy(HeldBack):
+    """Another execution works on the resource: `holder`. `wish` is the start that can still be taken up."""
+
+    def __init__(self, sentence: str, event: Event, *, holder: "Holder", wish: "HeldWish | None") -> None:
+        super().__init__(sentence, event)
+        self.holder, self.wish = holder, wish
 
 
 class ParametersRefused(Refused):

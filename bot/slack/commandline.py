@@ -3,10 +3,24 @@
 import difflib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-VERBS: Final = ("help", "list", "run", "status", "approvals", "stop", "audit", "whoami", "resume")
+VERBS: Final = (
+    "help",
+    "list",
+    "run",
+    "status",
+    "approvals",
+    "stop",
+    "audit",
+    "whoami",
+    "resume",
+    "why",
+    "pause",
+    "notify",
+    "takeover",
+)
 DOUBLE: Final = '“”„‟«»″＂"'
 SINGLE: Final = "‘’‚‛‹›′＇'"
 """Quotation marks as keyboards make them."""
@@ -63,6 +77,12 @@ def typed(text: str) -> Typed:
         else:
             words.append(value)
     return Typed(verb, tuple(words), pairs, problem=problem)
+
+
+def stepwise(wanted: Typed) -> tuple[Typed, bool]:
+    """A line without `--step`, and whether it was there: each step is then started by a person."""
+    words = tuple(word for word in wanted.words if word.strip("-–—").casefold() != "step" or word[:1] not in "-–—")
+    return replace(wanted, words=words), words != wanted.words
 
 
 def _named(token: str) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """What every listener of the Slack door needs: verbs, facts, people, and ways to answer."""
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -81,9 +81,9 @@ class SlackDoor:
         url = self.workspace.url
         return f"{url}archives/{channel}/p{ts.replace('.', '')}" if url else ""
 
-    def whisper(self, body: Mapping[str, Any], text: str | None) -> None:
+    def whisper(self, body: Mapping[str, Any], text: str | None, *, blocks: Sequence[Mapping[str, Any]] = ()) -> None:
         """Answer a click privately, behind its acknowledgement; one in the App Home in a direct message."""
-        if not text or self.whispers.say(body.get("response_url"), text):
+        if not text or self.whispers.say(body.get("response_url"), text, blocks=blocks):
             return
         is_home = isinstance(body.get("view"), Mapping) and body["view"].get("type") == "home"
         if not is_home or not self.tell(sender_of(body), text):

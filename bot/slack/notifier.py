@@ -10,6 +10,7 @@ from typing import Any, Final
 from audit.trail import Entry
 from bot.slack.blocks import alarm as alarm_blocks
 from bot.slack.blocks import text as t
+from bot.slack.guards import tell
 from bot.slack.store import (
     CARD,
     DECISIONS,
@@ -71,7 +72,16 @@ class Notifier:
             self._alarm_moved(tx, entry)
         elif event.name in LANES:
             self._repaint(tx, entry)
-        if event.name in ("approval.decided", "approval.refused", "aws.called", "step.ended", "execution.ended"):
+        tell(tx, entry, self._store, self._clock, channel=self._channel, command="/playbook")
+        if event.name in (
+            "approval.decided",
+            "approval.refused",
+            "start.refused",
+            "lock.taken_over",
+            "aws.called",
+            "step.ended",
+            "execution.ended",
+        ):
             self._detail(tx, entry)
 
     def _repaint(self, tx: Transaction, entry: Entry) -> None:

@@ -14,8 +14,9 @@ from bot.slack.blocks import answers, form
 from bot.slack.blocks import home as home_blocks
 from bot.slack.blocks import text as t
 from bot.slack.commandline import Typed, typed
-from bot.slack.door import SlackDoor, pressed
+from bot.slack.door import SlackDoor, pressed, sender_of
 from bot.slack.forms import Forms, order_of
+from bot.slack.guards import GUARD_VERBS, GuardListeners, offered
 from playbooks.facts import PlaybookFacts
 from playbooks.operations import Order, ParametersRefused, Refused
 from playbooks.people import Identity
@@ -40,11 +41,12 @@ class PlaybookListeners:
     """`/playbook …`, the run form, and the buttons that lead to it."""
 
     def __init__(self, door: SlackDoor, forms: Forms) -> None:
-        self._door, self._forms = door, forms
+        self._door, self._forms, self._guards = door, forms, GuardListeners(door)
 
     def register(self, app: App) -> None:
         """Hang the listeners in."""
         app.command(self._door.command)(self.command)
+        self._guards.register(app)
         app.view(form.SUBMIT)(self.submitted)
         app.action({"type": "block_actions", "action_id": _beginning(home_blocks.RUN)})(self.run_clicked)
         app.action({"type": "block_actions", "action_id": _beginning(alarm_blocks.RUN)})(self.suggestion_clicked)
@@ -61,13 +63,17 @@ class PlaybookListeners:
             if wanted.verb == "audit" and wanted.words:
                 blocks.extend(answers.timeline(self._door.queries.timeline(wanted.words[0])))
                 return "What happened, in order:"
+            if wanted.verb in GUARD_VERBS:
+                text, extra = self._guards.answer(wanted, by, sender_of(body), str(body.get("channel_id") or ""))
+                blocks.extend(extra)
+                return text
             if wanted.verb == "run" and wanted.words:
                 return self._run(self.wish(wanted), by, body, client)
             return self.answer(wanted, by)
 
-        text = self._door.attempt(answer)
+        text, buttons = offered(self._door, answer)
         if text:
-            blocks = blocks or t.paragraphs(text)
+            blocks = buttons or blocks or t.paragraphs(text)
             ack(response_type="ephemeral", text=t.fit(text, t.SECTION), blocks=blocks)
         else:
             ack()
@@ -161,7 +167,7 @@ class PlaybookListeners:
                 return None if errors else t.escape(refused)
             return None
 
-        text = self._door.attempt(start)
+        text, _ = offered(self._door, start)
         if text:
             # Errors beside a field are plain text, where entities would be read as they stand.
             errors = form.errors_beside({"": html.unescape(text)}, view)
@@ -204,7 +210,8 @@ class PlaybookListeners:
                 return self._forms.open(facts, {}, refused.problems, body, client, suggestion=suggestion)
             return None
 
-        self._door.whisper(body, self._door.attempt(start))
+        text, buttons = offered(self._door, start)
+        self._door.whisper(body, text, blocks=buttons)
         ack()
 
 

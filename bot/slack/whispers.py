@@ -6,9 +6,9 @@ that the database is away. The truth is on the card.
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from slack_sdk.webhook import WebhookClient, WebhookResponse
@@ -29,16 +29,19 @@ LONGEST_PAUSE_SECONDS: Final = 30.0
 class _Whisper:
     url: str
     text: str
+    blocks: tuple[Mapping[str, Any], ...] = ()
     tries: int = 0
 
 
-Send = Callable[[str, str], WebhookResponse]
+Send = Callable[..., WebhookResponse]
+"""Called with the address and the text, and with the blocks where there are some of their own."""
 
 
-def send(url: str, text: str) -> WebhookResponse:
+def send(url: str, text: str, blocks: Sequence[Mapping[str, Any]] = ()) -> WebhookResponse:
     """Say something to whoever clicked, and to nobody else."""
     client = WebhookClient(url, timeout=TIMEOUT_SECONDS, retry_handlers=[])
-    return client.send(text=text, blocks=t.paragraphs(text), response_type="ephemeral", replace_original=False)
+    shown = [dict(block) for block in blocks] or t.paragraphs(text)
+    return client.send(text=text, blocks=shown, response_type="ephemeral", replace_original=False)
 
 
 class Whispers:
@@ -48,12 +51,12 @@ class Whispers:
         self._send = send_one
         self._waiting: queue.Queue[_Whisper] = queue.Queue(MOST_WAITING)
 
-    def say(self, response_url: object, text: str) -> bool:
+    def say(self, response_url: object, text: str, *, blocks: Sequence[Mapping[str, Any]] = ()) -> bool:
         """Have something said; False when there is no way to."""
         if not response_url or not text:
             return False
         try:
-            self._waiting.put_nowait(_Whisper(str(response_url), text))
+            self._waiting.put_nowait(_Whisper(str(response_url), text, tuple(blocks)))
         except queue.Full:
             log.exception("private answer dropped, too many wait", text=text)
             return False
@@ -78,7 +81,7 @@ class Whispers:
     def attempt(self, whisper: _Whisper) -> float:
         """Say one; returns how many seconds to leave Slack alone."""
         try:
-            answer = self._send(whisper.url, whisper.text)
+            answer = self._send(whisper.url, whisper.text, *([whisper.blocks] if whisper.blocks else ()))
         except NO_ANSWER as error:
             return self._again(whisper, str(error), 2.0**whisper.tries)
         except Exception:  # a defect of one answer must not end the thread

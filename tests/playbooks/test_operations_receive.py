@@ -90,7 +90,7 @@ def test_two_roads_at_the_same_moment_start_once(
 
 def test_the_next_transition_is_a_new_one(database: Database, clock: ManualClock) -> None:
     """Red again after a minute starts again."""
-    waist = Waist(database, clock, gate(start="auto"))
+    waist = Waist(database, clock, gate(start="auto", lock=()))
     waist.operations.receive(alarm())
 
     assert waist.operations.receive(alarm(changed_at=NOON + timedelta(minutes=1))).verdict == "started"
@@ -202,7 +202,7 @@ def test_an_alarm_that_nobody_listens_for_is_recorded(database: Database, clock:
 
 def test_a_storm_is_received_by_many_threads(database: Database, clock: ManualClock) -> None:
     """Twenty alarms, each five times and from eight threads: twenty executions, twenty events."""
-    waist = Waist(database, clock, gate(start="auto"))
+    waist = Waist(database, clock, gate(start="auto", lock=()))
     alarms = [alarm(name=f"host-{number}") for number in range(20) for _ in range(5)]
     lock, verdicts = threading.Lock(), []
 

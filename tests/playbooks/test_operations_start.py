@@ -180,7 +180,7 @@ def test_the_same_request_at_the_same_moment_starts_once(
 
 def test_another_request_starts_another(database: Database, clock: ManualClock) -> None:
     """Without a key every wish is its own."""
-    waist = Waist(database, clock, gate())
+    waist = Waist(database, clock, gate(lock=()))
 
     assert waist.operations.start(Order("gate", GIVEN), LEE) != waist.operations.start(Order("gate", GIVEN), LEE)
 

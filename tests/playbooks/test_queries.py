@@ -84,7 +84,7 @@ def test_an_execution_is_found_by_the_beginning_of_its_id(database: Database, cl
 
 def test_the_list_is_newest_first_and_may_leave_out_what_is_over(database: Database, clock: ManualClock) -> None:
     """`is_open` shows what still runs."""
-    waist = Waist(database, clock, gate())
+    waist = Waist(database, clock, gate(lock=()))
     first = waist.run()
     clock.advance(1)
     second = waist.run()
@@ -118,7 +118,7 @@ def test_a_form_offers_what_a_person_may_give(database: Database, clock: ManualC
 
 def test_the_timeline_tells_the_story_in_order(database: Database, clock: ManualClock) -> None:
     """Every event of the execution as a sentence with its actor, and none of another one."""
-    waist = Waist(database, clock, gate())
+    waist = Waist(database, clock, gate(lock=()))
     execution_id = waist.run()
     waist.run()
     waist.operations.decide(

@@ -49,7 +49,7 @@ def test_a_waiting_step_asks_with_what_people_need(database: Database, clock: Ma
 
 def test_the_question_is_bound_to_what_was_shown(database: Database, clock: ManualClock) -> None:
     """Other parameters are another plan; the same ones are the same."""
-    waist = Waist(database, clock, gate())
+    waist = Waist(database, clock, gate(lock=()))
     for instance in ("i-0b7d1c44e9f2a6d35", "i-0b7d1c44e9f2a6d35", "i-0b7d1c44e9f2a6d36"):
         waist.run(InstanceId=instance)
 
@@ -190,7 +190,7 @@ def test_a_question_that_expires_ends_its_step(database: Database, clock: Manual
 
 def test_expiry_comes_once_and_never_against_an_answer(database: Database, clock: ManualClock) -> None:
     """A question that was answered in time does not expire, and one that expired does so once."""
-    waist = Waist(database, clock, gate(approval_expiry=timedelta(minutes=15)))
+    waist = Waist(database, clock, gate(approval_expiry=timedelta(minutes=15), lock=()))
     answered, forgotten = waist.run(), waist.run()
     first = next(each for each in waist.queries.open_approvals() if each.execution_id == answered)
     waist.operations.decide(first.id, SAM, "Approve")

@@ -121,7 +121,7 @@ class Waist:
         ids = itertools.count(1)
         self.reactions = Reactions(
             executions=self.store, approvals=self.approvals, engine=self.engine, catalog=catalog, clock=clock,
-            new_id=lambda: f"request{next(ids)}",
+            new_id=lambda: f"request{next(ids)}", also=self.operations.guarding.handle,
         )  # fmt: skip
         self.relay = Relay(db, self.audit, name="reactions", handle=self.reactions.handle, clock=clock)
 

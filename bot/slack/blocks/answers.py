@@ -15,11 +15,13 @@ STORY_BLOCKS = 3
 
 HELP = (
     ("list", "what there is to run"),
-    ("run NAME [parameter=value …]", "start a playbook; a form opens for what is missing"),
+    ("run NAME [parameter=value …]", "start a playbook; a form opens for what is missing; `--step`: step by step"),
     ("status [ID]", "what runs now, or one execution"),
     ("approvals", "what waits for an answer"),
     ("stop ID", "stop an execution"),
     ("audit ID", "who did what, in order"),
+    ("why [@user] NAME [parameter=value …]", "who may start it with these values, rule by rule"),
+    ("pause [REASON]", "the big red switch: nothing starts until `pause off`"),
     ("whoami", "what I know of you"),
 )
 

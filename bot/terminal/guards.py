@@ -1,0 +1,57 @@
+"""`playbook-bot pause | unpause | locks`: the big red switch, and who works on what, from the terminal."""
+
+import getpass
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from bot.service import Service
+from bot.terminal.answers import print_json, sentences
+
+
+@click.command()
+@click.argument("reason", nargs=-1)
+@sentences
+def pause(reason: tuple[str, ...]) -> None:
+    """Pause everything: nothing starts and nothing is approved until it is resumed. For admins of the settings."""
+    with Service.opened() as service:
+        by = service.directory.terminal(getpass.getuser())
+        found = service.operations.guarding.pause(by, " ".join(reason))
+    click.echo(found.sentence)
+
+
+@click.command()
+@sentences
+def unpause() -> None:
+    """Let everything go on that `pause` has stopped."""
+    with Service.opened() as service:
+        service.operations.guarding.resume(service.directory.terminal(getpass.getuser()))
+    click.echo("Everything goes on.")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@sentences
+def locks(*, as_json: bool) -> None:
+    """Show which execution works on which resource."""
+    with Service.opened() as service:
+        held, paused = service.operations.guarding.held(), service.operations.guarding.paused()
+    if as_json:
+        rows = [
+            {"resource": each.key, "execution": each.execution_id, "by": each.actor.id, "since": each.since}
+            for each in held
+        ]
+        print_json({"paused": paused.sentence if paused else None, "locks": rows})
+        return
+    if paused is not None:
+        click.echo(paused.sentence)
+    table = Table("resource", "execution", "what", "started by", "since", box=None)
+    for each in held:
+        table.add_row(
+            each.key, each.execution_id[:8], each.title, each.actor.name or each.actor.id, f"{each.since:%F %T}"
+        )
+    Console().print(table)
+
+
+GUARD_COMMANDS = (pause, unpause, locks)

@@ -1,0 +1,318 @@
+"""What a start has to pass: access, the big pause, freezes, protected tags, the budget, and the lock of its resources.
+
+Everything is looked at in the transaction that starts, so that two starts cannot both find the way free. A refusal
+undoes that transaction; what is to be remembered of it is written in one of its own (`audited`).
+"""
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import Connection
+
+from audit.events import Actor, Event
+from audit.store import AuditStore
+from engine.execution import FINAL, Execution
+from engine.parameters import bind
+from engine.protocol import Engine, StartOrder
+from engine.rules import system_values
+from engine.store import ExecutionStore
+from engine.stored_parameters import store_of
+from infra.canonical import Json
+from infra.clock import Clock
+from infra.db import Database, Transaction
+from playbooks import budgets, locks
+from playbooks.access import Access, Decision, Verb, Wish, refusal
+from playbooks.alarm import Alarm
+from playbooks.budgets import Budget
+from playbooks.freezes import Freeze, Pause, frozen, why_frozen
+from playbooks.guard_store import GuardStore, HeldWish
+from playbooks.locks import Holder, busy, keys_of
+from playbooks.people import Identity, actor_of
+from playbooks.playbook import Playbook
+from playbooks.refusals import Busy, Denied, HeldBack
+
+USUAL_BUDGET: Final = Budget(3, timedelta(hours=1))
+OVERRIDE: Final = "override"
+"""The pair of a command that gives the reason for starting in a freeze."""
+_NO: Final = ("false", "no", "0", "off")
+
+
+@dataclass(frozen=True)
+class GuardRules:
+    """What the settings say."""
+
+    access: Access
+    freezes: tuple[Freeze, ...] = ()
+    budget: Budget | None = USUAL_BUDGET
+    protected_tags: tuple[str, ...] = ("no-auto-remediate",)
+
+
+@dataclass(frozen=True)
+class GuardParts:
+    """What the guards stand on."""
+
+    db: Database
+    audit: AuditStore
+    executions: ExecutionStore
+    engine: Engine
+    clock: Clock
+    rules: GuardRules
+    store: GuardStore
+    new_id: Callable[[], str] = lambda: uuid.uuid4().hex[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """A start that is being looked at."""
+
+    playbook: Playbook
+    order: StartOrder
+    parameters: Mapping[str, Json]
+    keys: tuple[str, ...]
+
+
+class Guards:
+    """Lets starts, stops and answers pass, or says why not."""
+
+    def __init__(self, parts: GuardParts) -> None:
+        self.parts = parts
+
+    # -- access
+
+    def permit(self, wish: Wish, by: Identity, *, subject: str = "") -> None:
+        """Raises NotAllowed (audited)."""
+        with self.audited():
+            learned = self._decided(wish, by, subject)
+            if learned is not None:
+                self._write([learned])
+
+    def permit_in(self, tx: Transaction, wish: Wish, by: Identity, *, subject: str = "") -> None:
+        """The same inside a transaction; the refusal is written by `audited` around it. Raises Denied."""
+        learned = self._decided(wish, by, subject)
+        if learned is not None:
+            self.parts.audit.append(tx, [learned], self.parts.clock())
+
+    def may(self, wish: Wish, by: Identity) -> bool:
+        """Whether it would be allowed; asking leaves no trace."""
+        return self.parts.rules.access.decide(wish, by).is_allowed
+
+    def judged(self, wish: Wish, by: Identity) -> tuple[Decision, Decision | None]:
+        """The decision that counts, and that of the rules which are tried out."""
+        access = self.parts.rules.access
+        return access.decide(wish, by), access.rehearse(wish, by)
+
+    def _decided(self, wish: Wish, by: Identity, subject: str) -> Event | None:
+        """The event of what rules that are tried out would have refused. Raises Denied."""
+        decision, tried = self.judged(wish, by)
+        data: dict[str, Json] = {"what": f"{wish.verb} {wish.playbook or subject}", "verb": wish.verb}
+        if not decision.is_allowed:
+            sentence = refusal(decision, wish)
+            event = Event("access.refused", subject, actor_of(by), {**data, "reason": sentence})
+            raise Denied(sentence, event)
+        if tried is None or tried.is_allowed:
+            return None
+        return Event("access.learned", subject, actor_of(by), {**data, "reason": refusal(tried, wish)})
+
+    @contextmanager
+    def audited(self) -> Iterator[None]:
+        """Around a transaction: what refused it is remembered after it was undone."""
+        try:
+            yield
+        except (Denied, HeldBack) as refused:
+            self._write([refused.event], refused.wish if isinstance(refused, Busy) else None)
+            raise
+
+    def _write(self, events: Sequence[Event], wish: HeldWish | None = None) -> None:
+        with self.parts.db.transaction() as tx:
+            self.parts.audit.append(tx, events, self.parts.clock())
+            if wish is not None:
+                self.parts.store.hold(tx, wish)
+
+    # -- starting
+
+    def start(
+        self,
+        tx: Transaction,
+        playbook: Playbook,
+        order: StartOrder,
+        by: Identity,
+        *,
+        said_in: str,
+        override: str = "",
+        wish: Mapping[str, Json] | None = None,
+    ) -> str:
+        """Start for a person. Raises Denied, HeldBack, Busy, ParametersInvalid; the same wish twice is one execution.
+
+        `wish` is what to remember for *take over*.
+        """
+        known = self._known(tx, order)
+        if known is not None:
+            return known
+        start = self._looked_at(playbook, order)
+        asked = Wish("run", playbook.name, start.parameters, said_in, order.region, order.account)
+        self.permit_in(tx, asked, by)
+        self.not_paused(tx, order.actor, f"run {playbook.name}")
+        self._not_frozen(tx, start, by, override, asked)
+        self._take(tx, start, by, wish)
+        return self.parts.engine.start(tx, start.order)
+
+    def start_by_itself(self, tx: Transaction, playbook: Playbook, order: StartOrder, alarm: Alarm) -> str:
+        """Start for an alarm. Raises HeldBack, ParametersInvalid: then nothing of it is in the transaction."""
+        known = self._known(tx, order)
+        if known is not None:
+            return known
+        start = self._looked_at(playbook, order)
+        self.not_paused(tx, order.actor, f"start {playbook.name}")
+        self._not_frozen(tx, start, None, "", None)
+        self._not_protected(start, alarm)
+        counted = self._within_budget(tx, start, alarm)
+        self._take(tx, start, None, None)
+        context = {**start.order.context, "budget": counted} if counted else start.order.context
+        execution_id = self.parts.engine.start(tx, replace(start.order, context=context))
+        targets = budgets.targets(start.keys, alarm.id)
+        self.parts.store.count(tx, execution_id, playbook.name, targets, self.parts.clock())
+        return execution_id
+
+    def _known(self, tx: Transaction, order: StartOrder) -> str | None:
+        return self.parts.executions.by_request_key(tx, order.request_key) if order.request_key else None
+
+    def _looked_at(self, playbook: Playbook, order: StartOrder) -> _Start:
+        """With the values that the execution will have. Raises ParametersInvalid."""
+        order = replace(order, execution_id=order.execution_id or str(uuid.uuid4()))
+        parameters = self.bound(order)
+        keys = keys_of(playbook, order.document, parameters, order.region, order.account)
+        return _Start(playbook, order, parameters, keys)
+
+    def bound(self, order: StartOrder) -> Mapping[str, Json]:
+        """Every parameter's value, defaults too. Raises ParametersInvalid."""
+        state = Execution(
+            id=order.execution_id,
+            document_name=order.document.name,
+            document_version=order.document.version,
+            document_digest=order.document.digest,
+            parameters={},
+            started_by=order.actor,
+            region=order.region,
+            account=order.account,
+            partition=order.partition,
+        )
+        system = system_values(state, self.parts.clock())
+        return bind(order.document, order.parameters, system=system, parameter_store=store_of(order.stored))
+
+    # -- what holds back
+
+    def not_paused(self, tx: Transaction, actor: Actor, what: str, *, subject: str = "") -> None:
+        """Raises HeldBack while everything is paused."""
+        pause = self.parts.store.pause(tx)
+        if pause is not None:
+            raise _held(pause.sentence, "paused", actor, what, subject)
+
+    def must_go_on(self, actor: Actor, what: str, *, subject: str = "") -> None:
+        """Raises HeldBack (audited) while everything is paused."""
+        with self.audited(), self.parts.db.transaction() as tx:
+            self.not_paused(tx, actor, what, subject=subject)
+
+    def paused(self) -> Pause | None:
+        """Whether everything is paused now."""
+        with self.parts.db.reading() as connection:
+            return self.parts.store.pause(connection)
+
+    def _not_frozen(
+        self, tx: Transaction, start: _Start, by: Identity | None, override: str, wish: Wish | None
+    ) -> None:
+        found = frozen(self.parts.rules.freezes, start.playbook, self.parts.clock())
+        if found is None:
+            return
+        sentence, name, actor = why_frozen(*found), start.playbook.name, start.order.actor
+        may_override = by is not None and wish is not None and self.may(replace(wish, verb="override"), by)
+        if may_override and override.strip():
+            data: dict[str, Json] = {"freeze": found[0].name, "playbook": name, "reason": override.strip()[:1000]}
+            event = Event("freeze.overridden", start.order.execution_id, actor, data)
+            self.parts.audit.append(tx, [event], self.parts.clock())
+            return
+        if override.strip():
+            sentence += " You may not override it."
+        elif may_override:
+            sentence += f' You may override it: say why with {OVERRIDE}="…".'
+        raise _held(sentence, "frozen", actor, f"run {name}")
+
+    def _not_protected(self, start: _Start, alarm: Alarm) -> None:
+        for tag in self.parts.rules.protected_tags:
+            if tag in alarm.tags and alarm.tags[tag].strip().lower() not in _NO:
+                name = start.playbook.name
+                text = f"{name} did not start by itself: the alarm has the tag {tag}. A person may start it."
+                raise _held(text, "protected", start.order.actor, f"start {name}")
+
+    def _within_budget(self, tx: Transaction, start: _Start, alarm: Alarm) -> str:
+        """The counter with this start in it, for the card. Raises HeldBack."""
+        budget, now = start.playbook.budget or self.parts.rules.budget, self.parts.clock()
+        if budget is None:
+            return ""
+        counters = []
+        for target in sorted(budgets.targets(start.keys, alarm.id)):
+            past = self.parts.store.starts(tx, start.playbook.name, target, now - budget.within)
+            spent = budgets.spending(target, past, budget, now)
+            if spent.is_spent:
+                text = budgets.exhausted(start.playbook.name, spent)
+                raise _held(text, "budget", start.order.actor, f"start {start.playbook.name}")
+            counters.append(replace(spent, used=spent.used + 1))
+        return max(counters, key=lambda each: each.used).counter
+
+    # -- locks
+
+    def _take(self, tx: Transaction, start: _Start, by: Identity | None, wish: Mapping[str, Json] | None) -> None:
+        """Have the resources from now on, also while it waits for people. Raises Busy."""
+        if not start.keys:
+            return
+        now, order, store = self.parts.clock(), start.order, self.parts.store
+        store.turns(tx, start.keys)
+        for holder in store.holders(tx, start.keys):
+            if self.is_open(tx, holder.execution_id):
+                raise self._busy(start, holder, by, wish)
+            store.release(tx, holder.execution_id)
+        title = str(order.context.get("title") or order.document.name)
+        ours = Holder(start.keys[0], order.execution_id, title, order.actor, now)
+        if not store.take(tx, start.keys, ours):
+            raise _held("The resource was taken at this very moment. Please try again.", "busy", order.actor, "start")
+
+    def is_open(self, tx: Connection | Transaction, execution_id: str) -> bool:
+        """Whether an execution can still do something; the truth about a lock, whatever was told of its end."""
+        state = self.parts.executions.get(tx, execution_id)
+        return state is not None and state.status not in FINAL
+
+    def _busy(self, start: _Start, holder: Holder, by: Identity | None, wish: Mapping[str, Json] | None) -> Busy:
+        now, actor = self.parts.clock(), start.order.actor
+        sentence = busy(holder, now)
+        data: dict[str, Json] = {
+            "why": "busy",
+            "what": f"run {start.playbook.name}",
+            "playbook": start.playbook.name,
+            "resource": locks.same_resource(holder.key),
+            "reason": sentence,
+        }
+        event = Event("start.refused", holder.execution_id, actor, data)
+        if by is None or wish is None:
+            return Busy(sentence, event, holder=holder, wish=None)
+        held = HeldWish(self.parts.new_id(), holder.execution_id, now, by, dict(wish))
+        return Busy(sentence, event, holder=holder, wish=held)
+
+
+def about(state: Execution, by: Identity, verb: Verb) -> Wish:
+    """A wish about an execution that is there."""
+    return Wish(
+        verb,
+        str(state.context.get("playbook") or ""),
+        state.parameters,
+        None,
+        state.region,
+        state.account,
+        is_starter=state.started_by.id == by.id,
+    )
+
+
+def _held(sentence: str, why: str, actor: Actor, what: str, subject: str = "") -> HeldBack:
+    return HeldBack(sentence, Event("start.refused", subject, actor, {"why": why, "what": what, "reason": sentence}))
