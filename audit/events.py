@@ -49,6 +49,7 @@ EVENTS: Mapping[str, str] = {
     "execution.adopted": "an execution that was started elsewhere is followed from now on",
     "execution.unobserved": "AWS does not answer about an execution, or refuses to",
     "execution.observed": "AWS answers about it again",
+    "execution.held": "an execution that goes step by step waits for somebody to start the next one",
     "execution.cancelling": "somebody asked for an execution to stop",
     "execution.ended": "an execution reached a final status",
     "step.started": "a step began; data has its resolved inputs",

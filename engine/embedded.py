@@ -122,7 +122,8 @@ class EmbeddedEngine:
         variables = initial_variables(document, parameters, system=system)
         role = assumed_role(document, parameters, system) or order.role
         secrets = inherited(order.secrets, parameters, parent)
-        return replace(state, parameters=parameters, variables=variables, assume_role=role, secrets=secrets)
+        state = replace(state, parameters=parameters, variables=variables, assume_role=role, secrets=secrets)
+        return order.resumption.taken_up(state) if order.resumption else state
 
     def signal(self, tx: Transaction, execution_id: str, signal: Signal) -> None:
         """Give a signal. Raises SignalRefused, ExecutionNotFound."""

@@ -102,6 +102,8 @@ class Execution:
     phase: Phase = "ready"
     upcoming: str | None = None
     """Name of the step to begin next while no step is current."""
+    first: tuple[str, ...] = ()
+    """Steps to take, each when the one before has succeeded, before the document's own flow (engine/resumption.py)."""
     steps: tuple[StepExecution, ...] = ()
     current: int | None = None
     loop: LoopFrame | None = None

@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 
 from audit.events import Actor
 from engine.document import Document
+from engine.resumption import Resumption
 from engine.signals import Signal
 from infra.aws_errors import AwsRefused, AwsUnreachable
 from infra.canonical import Json
@@ -48,6 +49,8 @@ class StartOrder:
     """For SSM: name, NAME:VERSION or ARN of the document there; "" = ours is pushed."""
     secrets: tuple[str, ...] = ()
     """Parameters whose values nobody shall read; those that are named like secrets need not be named here."""
+    resumption: Resumption | None = None
+    """What is taken over from an execution that failed; None = from the first step."""
 
 
 class Engine(Protocol):

@@ -245,7 +245,15 @@ class Run:
         self.state = replace(self.state, variables={**self.state.variables, **outcome.variables})
         step = self.update(step, outputs=outputs, response=outcome.response, response_code=outcome.response_code)
         self.end_step(step, Status.SUCCESS)
-        self.go(outcome.next_step or self._onward(spec))
+        self.go(self._planned() or outcome.next_step or self._onward(spec))
+
+    def _planned(self) -> str | None:
+        """The next of the steps to take before the document's own flow, taken off their list."""
+        if not self.state.first:
+            return None
+        target, *rest = self.state.first
+        self.state = replace(self.state, first=tuple(rest))
+        return target
 
     def _onward(self, spec: Step) -> str | None:
         return None if spec.is_end else spec.next_step or self.rules.following(spec.name)
@@ -308,7 +316,11 @@ class Run:
         if spec.is_critical and self.state.bad is None:
             bad = status if status is not Status.CANCELLED else Status.FAILED
             self.state = replace(self.state, bad=bad, failure_message=message)
-        self.go(self._onward(spec) if spec.on_failure == CONTINUE else spec.on_failure.removeprefix("step:"))
+        if spec.on_failure == CONTINUE:
+            self.go(self._planned() or self._onward(spec))
+            return
+        self.state = replace(self.state, first=())
+        self.go(spec.on_failure.removeprefix("step:"))
 
     # -- flow
 
@@ -335,6 +347,7 @@ class Run:
         """Interactive mode: wait for an operator before `target`."""
         self.proceed(target)
         self.state = replace(self.state, phase="held", status=Status.WAITING)
+        self.say("execution.held", step=target)
 
     def finish(self, status: Status | None = None, message: str = "") -> None:
         """End the execution. `status` is that of a step that aborted it; else what has been accumulated."""
@@ -374,6 +387,8 @@ class Run:
         """StartStep: an operator lets the held step (or the named one) run."""
         stopping.require_held(self, name)
         target = name or self.state.upcoming
+        if target != self.state.upcoming:
+            self.state = replace(self.state, first=())
         self.proceed(target)
         self._enter(self.rules.step(target or ""))
 

@@ -79,7 +79,7 @@ def _cancelled(run: Run, step: StepExecution) -> None:
     if is_in_chain or not spec.on_cancel.startswith("step:"):
         run.finish(Status.CANCELLED)
         return
-    run.state = replace(run.state, cancel_deadline_at=run.rules.now + ON_CANCEL_LIMIT, mode="Auto")
+    run.state = replace(run.state, cancel_deadline_at=run.rules.now + ON_CANCEL_LIMIT, mode="Auto", first=())
     run.go(spec.on_cancel.removeprefix("step:"))
 
 

@@ -49,6 +49,7 @@ _SENTENCES: Mapping[str, Callable[[Data], str]] = {
     "execution.adopted": lambda data: f"started on AWS as {data.get('aws_id')}, and followed from here on",
     "execution.unobserved": lambda data: _short(data.get("reason")) or "AWS does not answer about it",
     "execution.observed": lambda _: "AWS answers again",
+    "execution.held": lambda data: f"waits for somebody to start {data.get('step') or 'nothing more: all is done'}",
     "execution.cancelling": lambda _: "asked for it to stop",
     "execution.ended": lambda data: f"ended: {data.get('status')}. {_short(data.get('message'))}".rstrip(". "),
     "step.started": lambda data: f"{data.get('step')}: began ({data.get('action')}, attempt {data.get('attempt')})",
