@@ -31,7 +31,7 @@ from sqlalchemy.dialects import postgresql
 from audit.events import EVENTS, Actor, Event
 from audit.trail import GENESIS, Entry, Verdict, link, verify
 from infra.canonical import plain
-from infra.db import Instant, Transaction, metadata
+from infra.db import CHANNEL, Instant, Transaction, metadata
 from infra.masking import PLAIN
 
 LONGEST_ID = 512
@@ -100,7 +100,11 @@ class AuditStore:
             entries += link(events, at=at, seq=seq, head=hash_, key=key)
             seq, hash_ = entries[-1].seq, entries[-1].hash
         tx.execute(insert(event_table), [_row(entry) for entry in entries])
-        tx.execute(update(head_table).where(head_table.c.id == 1).values(seq=seq, hash=hash_))
+        move = update(head_table).where(head_table.c.id == 1).values(seq=seq, hash=hash_)
+        if not tx.is_sqlite:
+            move = move.returning(func.pg_notify(CHANNEL, ""))  # one way to the server less, under the chain's lock
+            tx.is_announced = True
+        tx.execute(move)
 
     def _lock_head(self, tx: Transaction) -> tuple[int, str]:
         """(length, hash) of the chain, which nobody else can change until the commit."""

@@ -1,12 +1,16 @@
 """The database: the only place that opens connections and commits."""
 
+import math
+import select as select_
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 import structlog
 from sqlalchemy import (
     Connection,
@@ -21,7 +25,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.engine import Dialect, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.pool import QueuePool, StaticPool
 from sqlalchemy.types import TypeDecorator
@@ -42,6 +46,8 @@ metadata = MetaData(
 """Every table of the program. Constraints have names, so that a migration can speak of them."""
 log = structlog.get_logger(__name__)
 LOCK_TIMEOUT_SECONDS = 15
+IDLE_SECONDS = 1.0
+"""A connection that nobody has used for so long is asked whether it lives, before it is used."""
 IDLE_TIMEOUT_SECONDS = 5
 """PostgreSQL ends a transaction whose process has stopped in the middle, so that its locks do not stop the others."""
 
@@ -91,6 +97,8 @@ class Transaction:
         self.before_commit: dict[object, Listener] = {}
         self.after_commit: list[Listener] = []
         self.has_written = False
+        self.is_announced = False
+        """Whether other processes will hear of the commit already."""
         self._is_over = False
 
     @property
@@ -145,7 +153,7 @@ class Transaction:
             self.before_commit.pop(next(iter(self.before_commit)))()
         if self._is_over:
             raise TransactionOver
-        if self.has_written and not self.is_sqlite:
+        if self.has_written and not self.is_sqlite and not self.is_announced:
             self.connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
 
 
@@ -179,7 +187,10 @@ class Database:
         network = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
         arguments = {"options": options, "tcp_user_timeout": 30_000, **network}
         given = {name: value for name, value in arguments.items() if name not in self.url.query}
-        return create_engine(self.url, pool_size=20, max_overflow=10, pool_pre_ping=True, connect_args=given)
+        engine = create_engine(self.url, pool_size=20, max_overflow=10, connect_args=given)
+        event.listen(engine, "checkin", _note_the_time)
+        event.listen(engine, "checkout", _ask_whether_it_lives)
+        return engine
 
     def _open_readers(self) -> Engine:
         if not self.is_sqlite:
@@ -309,6 +320,29 @@ def _forbid_writing(connection: Any, _record: object) -> None:
     # Text that somebody else has broken must be read to be found out, not stop the reading.
     connection.text_factory = lambda text: text.decode("utf-8", "replace")
     connection.execute("PRAGMA query_only=ON").close()
+
+
+def _note_the_time(_connection: Any, record: Any) -> None:
+    record.info["used_at"] = time.monotonic()
+
+
+def _ask_whether_it_lives(connection: Any, record: Any, _proxy: object) -> None:
+    """One that has lain idle may be broken, and one to which the server has said something unasked; others live."""
+    is_fresh = time.monotonic() - record.info.get("used_at", -math.inf) < IDLE_SECONDS
+    if is_fresh and not _has_news(connection.fileno()):
+        return
+    try:
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except psycopg.Error as error:
+        raise DisconnectionError(str(error)) from error
+
+
+def _has_news(descriptor: int) -> bool:
+    """Whether something came on a connection that asked for nothing: its end, most likely."""
+    waiting = select_.poll()
+    waiting.register(descriptor, select_.POLLIN)
+    return bool(waiting.poll(0))
 
 
 _SQLITE_TROUBLE = frozenset(
