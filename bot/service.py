@@ -37,6 +37,7 @@ from infra.db import Database, Transaction
 from infra.settings import Settings, load
 from migrations import runner
 from playbooks.access_file import Known, load_access
+from playbooks.alarm_care import AlarmCare
 from playbooks.automation import Automation, AutomationParts
 from playbooks.automation_facts import AutomationFacts, AutomationSources
 from playbooks.budgets import Budget
@@ -264,6 +265,15 @@ class Service:
             admins=self.settings.admins,
         )
         return Queries(sources)
+
+    @cached_property
+    def alarm_care(self) -> AlarmCare:
+        """What people say about alarms."""
+
+        def may_run(name: str, by: Identity) -> bool:
+            return any(facts.name == name for facts in self.queries.playbooks(by))
+
+        return AlarmCare(self.db, self.audit, self.alarms, may_run, self.clock)
 
     @cached_property
     def resources(self) -> Resources:

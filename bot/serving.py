@@ -314,6 +314,7 @@ def _ground(service: Service) -> Ground:
         count=lambda method, outcome: metrics.slack_calls.labels(method, outcome).inc(),
         resources=service.resources if service.settings.slack_pickers else None,
         previews=service.previews,
+        care=service.alarm_care,
     )
 
 

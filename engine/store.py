@@ -217,6 +217,13 @@ class ExecutionStore:
             query = query.where(execution_table.c.status.not_in([str(status) for status in FINAL]))
         return self._all(connection, query.order_by(execution_table.c.created_at.desc()).limit(limit))
 
+    def mentioning(self, connection: Connection, text: str, *, limit: int) -> list[Execution]:
+        """The newest executions without a parent in whose state a text stands quoted, among the latest 500."""
+        latest = select(execution_table).where(execution_table.c.parent_id == "")
+        recent = latest.order_by(execution_table.c.created_at.desc()).limit(500).subquery("recent")
+        query = select(recent).where(recent.c.state.contains(f'"{text}"', autoescape=True))
+        return self._all(connection, query.order_by(recent.c.created_at.desc()).limit(limit))
+
     def everything(self, connection: Connection) -> list[Execution]:
         """Every execution, children included: for a database that holds one run."""
         return self._all(connection, select(execution_table).order_by(execution_table.c.created_at))

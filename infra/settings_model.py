@@ -136,7 +136,7 @@ class Settings(BaseModel):
     """Where cards go when the playbook names no channel."""
 
     alarm_reminder_minutes: int = Field(default=30, ge=0, le=1440)
-    """After how long a red alarm that nobody looks after is told of again, and then each time twice as long; 0 = never."""
+    """After how long a red alarm that nobody looks after is told of again, then each time twice as long; 0 = never."""
 
     http_host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 in a container or behind a load balancer."""

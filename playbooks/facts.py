@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from audit.events import Actor
 from engine.document import Parameter
@@ -135,6 +135,72 @@ class SuggestionFacts:
     """Executions that were started from it."""
     alarm_now: str = ""
     """The alarm's latest known state when it is not this one any more."""
+    red_since: datetime | None = None
+    """Since when it has been red without a break; None = not known, or not red."""
+    times_red: int = 1
+    """How often it went red since `first_red_at`: more than once = it flaps."""
+    first_red_at: datetime | None = None
+    recovered_at: datetime | None = None
+    acknowledged_by: Actor | None = None
+    acknowledged_at: datetime | None = None
+    muted_by: Actor | None = None
+    muted_until: datetime | None = None
+    """Who muted it until when; None once that is over."""
+    earlier: tuple["RunFacts", ...] = ()
+    """Runs on the same resource, newest first."""
+    seen: "SeenFacts | None" = None
+    """The resource as AWS told it; None = nobody has looked (yet)."""
+    resources: tuple[str, ...] = ()
+    """Values of the alarm's dimensions that name something: an instance, a load balancer."""
+
+    @property
+    def is_red(self) -> bool:
+        """Whether the alarm is red now, as far as is known."""
+        return (self.alarm_now or self.alarm.state) == "ALARM"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """An earlier run in one line."""
+
+    id: str
+    playbook: str
+    title: str
+    status: str
+    started_by: Actor
+    started_at: datetime
+    recovered_after: timedelta | None = None
+    """How long after its start the alarm was OK again, where the alarm had started it or was red then."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFacts:
+    """What AWS told of an alarm's resource."""
+
+    at: datetime
+    id: str
+    name: str = ""
+    detail: str = ""
+    """State, type, zone."""
+    owner: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    changes: tuple[str, ...] = ()
+    """Latest changes by others, newest first: `StopInstances by lee at 02:55`."""
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StormFacts:
+    """Many alarms of one channel within a short while."""
+
+    began_at: datetime
+    alarms: tuple[tuple[str, str, str], ...]
+    """(key, name, state now) of each, in the order of their coming."""
+
+    @property
+    def red(self) -> int:
+        """How many are red now."""
+        return sum(state == "ALARM" for _, _, state in self.alarms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from infra.clock import Clock
 from infra.db import Database, Transaction
 from playbooks.access import Access, Verb, Wish, implicit
 from playbooks.alarm import Alarm
+from playbooks.alarm_care import carried, why_silent
 from playbooks.answering import Answering
 from playbooks.asking import Asking
 from playbooks.deciding import Deciding
@@ -150,6 +151,7 @@ class Operations:
                 return Received("duplicate", key=record.key)
             actor = Actor("alarm", alarm.id, alarm.name)
             parts.audit.append(tx, [_alarm_event(alarm, record.key, actor)], now)
+            record = replace(record, care=carried(tx, parts.alarms, alarm, now))
             record = self._answered(tx, record, actor, stored)
             parts.alarms.conclude(tx, record)
         return Received(record.verdict, record.executions, record.key)  # type: ignore[arg-type]
@@ -173,12 +175,11 @@ class Operations:
             return replace(record, verdict="recorded")
         channel = next((playbook.channel for playbook in found if playbook.channel), self._parts.channel)
         record = replace(record, channel=channel, playbooks=tuple((each.name, each.title) for each in found))
-        if alarm.is_silenced:
-            why = f"suppressed by {alarm.suppressed_by}" if alarm.suppressed_by else f"muted by {alarm.muted_by}"
+        why = why_silent(alarm, record.care, self._parts.clock())
+        if why:
             self._note(tx, "playbook.suppressed", replace(record, why=why), actor)
             return replace(record, verdict="silenced", why=why)
         automatic = [playbook for playbook in found if playbook.start == "auto"]
-        why = ""
         if automatic:
             try:
                 order = replace(self._order_for(automatic[0], record, actor), stored=stored)

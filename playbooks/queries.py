@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -16,7 +17,7 @@ from engine.shelf import DocumentShelf
 from engine.store import ExecutionStore
 from infra.db import Database, Transaction
 from infra.masking import PLAIN
-from playbooks.alarm import Alarm
+from playbooks.alarm_queries import AlarmQueries, alarm_facts
 from playbooks.facts import (
     AlarmFacts,
     ApprovalFacts,
@@ -24,6 +25,7 @@ from playbooks.facts import (
     ExecutionFacts,
     PlaybookFacts,
     StepFacts,
+    StormFacts,
     SuggestionFacts,
     TimelineEntry,
 )
@@ -63,6 +65,7 @@ class Queries:
 
     def __init__(self, sources: Sources) -> None:
         self._from = sources
+        self._alarms = AlarmQueries(sources.alarms, sources.executions)
 
     # -- playbooks
 
@@ -169,7 +172,7 @@ class Queries:
             return None, ""
         latest = self._from.alarms.latest(connection, record.alarm.id)
         now = latest.alarm.state if latest and latest.alarm.changed_at > record.alarm.changed_at else ""
-        return _alarm_facts(record.alarm), now if now != record.alarm.state else ""
+        return alarm_facts(record.alarm), now if now != record.alarm.state else ""
 
     # -- approvals
 
@@ -217,10 +220,18 @@ class Queries:
         """One alarm that a person may answer. Raises NotFound."""
         with self._from.db.reading() as connection:
             record = self._from.alarms.get(connection, suggestion_id)
-            facts, now = self._alarm(connection, suggestion_id)
-        if record is None or facts is None:
-            raise NotFound("This alarm is not known here.")
-        return _suggestion(record, now)
+            if record is None:
+                raise NotFound("This alarm is not known here.")
+            return self._alarms.card(connection, record)
+
+    def card_keys(self, tx: Transaction, key: str) -> Sequence[str]:
+        """Keys of the states of an alarm that share a card with this one, newest first."""
+        return self._alarms.card_keys(tx, key)
+
+    def storm(self, keys: Sequence[str], began_at: datetime) -> StormFacts:
+        """Many alarms as they are now."""
+        with self._from.db.reading() as connection:
+            return self._alarms.storm(connection, keys, began_at)
 
     def alarms(self, *, limit: int = 10) -> Sequence[SuggestionFacts]:
         """The alarms that changed last, newest first, each with its latest change."""
@@ -228,7 +239,7 @@ class Queries:
             newest: dict[str, AlarmRecord] = {}
             for record in self._from.alarms.newest(connection, limit=RECENT):
                 newest.setdefault(record.alarm.id, record)
-        return [_suggestion(record, "") for record in list(newest.values())[:limit]]
+        return [_suggestion(record) for record in list(newest.values())[:limit]]
 
     def runs_of_alarm(self, tx: Transaction, alarm_id: str) -> Sequence[str]:
         """Executions that the latest red states of an alarm have started."""
@@ -251,22 +262,9 @@ def _line(entry: Entry) -> TimelineEntry:
     return TimelineEntry(entry.seq, entry.at, event.name, event.actor, sentence(event), event.data, entry.hash)
 
 
-def _suggestion(record: AlarmRecord, now: str) -> SuggestionFacts:
-    facts = _alarm_facts(record.alarm)
-    return SuggestionFacts(record.key, facts, record.playbooks, record.channel, record.why, record.executions, now)
-
-
-def _alarm_facts(alarm: Alarm) -> AlarmFacts:
-    return AlarmFacts(
-        alarm.name,
-        alarm.state,
-        alarm.reason,
-        alarm.region,
-        alarm.account,
-        alarm.changed_at,
-        alarm.arn,
-        alarm.description,
-    )
+def _suggestion(record: AlarmRecord) -> SuggestionFacts:
+    facts = alarm_facts(record.alarm)
+    return SuggestionFacts(record.key, facts, record.playbooks, record.channel, record.why, record.executions)
 
 
 def _brief(state: Execution, document: Document) -> ExecutionFacts:

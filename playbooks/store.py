@@ -1,14 +1,16 @@
 """The alarm table: every state change that arrived, once, and what became of it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Connection, Index, String, Table, Text, and_, insert, select, update
+from sqlalchemy import Column, Connection, Index, String, Table, Text, and_, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from audit.events import Actor
+from infra.canonical import Json
 from infra.db import Instant, Transaction, metadata
 from playbooks.alarm import Alarm, AlarmMetric
 
@@ -26,8 +28,28 @@ alarm_table = Table(
     Index("ix_alarm_alarm_id", "alarm_id", "changed_at"),
 )
 
+MOST_KEYS = 500
 SAME_TRANSITION = timedelta(seconds=2)
 """Two roads may round the moment of one transition differently."""
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """What people did about an alarm, and what was seen when AWS was asked about its resource."""
+
+    acknowledged_by: Actor | None = None
+    acknowledged_at: datetime | None = None
+    muted_by: Actor | None = None
+    muted_until: datetime | None = None
+    seen: Mapping[str, Json] = field(default_factory=dict)
+    """playbooks/alarm_look.py's Seen as JSON; empty until somebody looked."""
+
+    def is_muted(self, now: datetime) -> bool:
+        """Whether it is to start and to say nothing now."""
+        return self.muted_until is not None and now < self.muted_until
+
+
+NO_CARE = Care()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +64,7 @@ class AlarmRecord:
     channel: str = ""
     why: str = ""
     executions: tuple[str, ...] = field(default_factory=tuple)
+    care: Care = NO_CARE
 
 
 class AlarmStore:
@@ -105,14 +128,40 @@ class AlarmStore:
         rows = connection.execute(query.order_by(alarm_table.c.changed_at.desc()).limit(limit)).mappings()
         return [_decode(row) for row in rows]
 
+    def several(self, connection: Connection | Transaction, keys: Collection[str]) -> dict[str, AlarmRecord]:
+        """Transitions by their keys."""
+        found: dict[str, AlarmRecord] = {}
+        for some in batched(sorted(keys)):
+            rows = connection.execute(select(alarm_table).where(alarm_table.c.key.in_(some))).mappings()
+            found |= {record.key: record for record in map(_decode, rows)}
+        return found
+
+    def states(self, connection: Connection | Transaction, alarm_ids: Collection[str]) -> dict[str, str]:
+        """The latest known state of each alarm."""
+        found: dict[str, tuple[datetime, str]] = {}
+        table = alarm_table.c
+        for some in batched(sorted(alarm_ids)):
+            newest = select(table.alarm_id, func.max(table.changed_at).label("at")).where(table.alarm_id.in_(some))
+            last = newest.group_by(table.alarm_id).subquery("last")
+            is_last = and_(table.alarm_id == last.c.alarm_id, table.changed_at == last.c.at)
+            for row in connection.execute(select(table.alarm_id, table.state, table.changed_at).join(last, is_last)):
+                found[row.alarm_id] = (row.changed_at, row.state)
+        return {alarm_id: state for alarm_id, (_, state) in found.items()}
+
     def newest(self, connection: Connection, *, limit: int) -> list[AlarmRecord]:
         """The transitions that arrived last."""
         query = select(alarm_table).order_by(alarm_table.c.received_at.desc()).limit(limit)
         return [_decode(row) for row in connection.execute(query).mappings()]
 
 
+def batched(keys: list[str]) -> Iterator[list[str]]:
+    """In as many parts as a statement takes parameters."""
+    return (keys[start : start + MOST_KEYS] for start in range(0, len(keys), MOST_KEYS))
+
+
 def _outcome(record: AlarmRecord) -> str:
-    return json.dumps([record.verdict, record.playbooks, record.channel, record.why, record.executions])
+    found = [record.verdict, record.playbooks, record.channel, record.why, record.executions]
+    return json.dumps(found if record.care == NO_CARE else [*found, asdict(record.care)], default=datetime.isoformat)
 
 
 def _encode(alarm: Alarm) -> str:
@@ -124,7 +173,7 @@ def _decode(row: Mapping[str, Any] | Any) -> AlarmRecord:
     plain["changed_at"] = datetime.fromisoformat(plain["changed_at"])
     plain["metrics"] = tuple(AlarmMetric(**metric) for metric in plain["metrics"])
     plain["children"] = tuple(plain["children"])
-    verdict, playbooks, channel, why, executions = json.loads(row["outcome"])
+    verdict, playbooks, channel, why, executions, *care = json.loads(row["outcome"])
     return AlarmRecord(
         row["key"],
         Alarm(**plain),
@@ -134,4 +183,16 @@ def _decode(row: Mapping[str, Any] | Any) -> AlarmRecord:
         channel,
         why,
         tuple(executions),
+        _care(care[0]) if care else NO_CARE,
+    )
+
+
+def _care(plain: Mapping[str, Any]) -> Care:
+    people = {name: Actor(**plain[name]) if plain[name] else None for name in ("acknowledged_by", "muted_by")}
+    times = {
+        name: datetime.fromisoformat(plain[name]) if plain[name] else None
+        for name in ("acknowledged_at", "muted_until")
+    }
+    return Care(
+        people["acknowledged_by"], times["acknowledged_at"], people["muted_by"], times["muted_until"], plain["seen"]
     )

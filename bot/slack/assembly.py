@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from slack_bolt import App
 from slack_sdk import WebClient
@@ -9,6 +10,7 @@ from slack_sdk import WebClient
 from audit.relay import Relay
 from audit.store import AuditStore
 from audit.trail import Entry
+from bot.slack.alarm_board import AlarmBoard
 from bot.slack.app import Observe, build_app
 from bot.slack.client import LISTENER_TIMEOUT_SECONDS, web_client
 from bot.slack.door import SlackDoor
@@ -25,6 +27,7 @@ from bot.slack.workspace import Workspace
 from infra.clock import Clock
 from infra.db import Database, Transaction
 from infra.settings_model import Settings
+from playbooks.alarm_care import AlarmCare
 from playbooks.operations import Operations
 from playbooks.people import Directory
 from playbooks.previewing import Previews
@@ -48,6 +51,7 @@ class Ground:
     count: Counted
     resources: Resources | None = None
     previews: Previews | None = None
+    care: AlarmCare | None = None
 
 
 @dataclass(frozen=True)
@@ -81,10 +85,12 @@ def assemble(ground: Ground) -> Assembly:
     )
     notifier = Notifier(store, ground.queries, clock, channel=settings.channel)
     homes = Homes(store, clock)
+    remind_after = timedelta(minutes=settings.alarm_reminder_minutes)
+    board = AlarmBoard(store, ground.queries, clock, settings.channel, remind_after)
 
     def handle(tx: Transaction, entry: Entry) -> None:
-        notifier.handle(tx, entry)
-        homes.handle(tx, entry)
+        for hears in (notifier, board, homes):
+            hears.handle(tx, entry)
 
     relay = Relay(db, ground.audit, name="slack", handle=handle, clock=clock)
     secret = settings.slack_signing_secret.get_secret_value()
@@ -114,6 +120,7 @@ def _door(ground: Ground, store: SlackStore, client: WebClient) -> SlackDoor:
         regions=allowed_regions(settings),
         resources=ground.resources,
         previews=ground.previews,
+        care=ground.care,
     )
 
 

@@ -17,6 +17,7 @@ from bot.slack.workbench import Workbench
 from bot.slack.workspace import Workspace
 from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable
+from playbooks.alarm_care import AlarmCare
 from playbooks.facts import PlaybookFacts
 from playbooks.operations import Operations, Refused
 from playbooks.people import Identity
@@ -50,6 +51,8 @@ class SlackDoor:
     resources: Resources | None = None
     """What forms let people pick from; None = ids are typed."""
     previews: Previews | None = None
+    care: AlarmCare | None = None
+    """The verbs about alarms."""
 
     def identity(self, body: Mapping[str, Any]) -> Identity:
         """Who acts, by what the payload says and Slack confirms. Raises Stranger; that is audited."""

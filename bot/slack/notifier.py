@@ -19,7 +19,6 @@ from bot.slack.store import (
     HELD,
     PROGRESS,
     QUESTION,
-    SUGGESTION,
     TEXT,
     SlackStore,
 )
@@ -66,8 +65,6 @@ class Notifier:
         event = entry.event
         if event.name == "bot.started":
             self._came_up(tx, entry)
-        elif event.name == "playbook.suggested":
-            self._suggest(tx, entry)
         elif event.name == "alarm.received":
             self._alarm_moved(tx, entry)
         elif event.name in LANES:
@@ -113,9 +110,6 @@ class Notifier:
         # In a storm of alarms a card that asks something overtakes those that only say what began.
         lane = DECISIONS if event.actor.kind == "person" else FAILURES
         self._store.want(tx, key, kind=CARD, subject=event.subject, channel=channel, now=now, lane=lane)
-        alarm_key = str(event.data.get("alarm_key") or "")
-        if alarm_key and self._store.state(tx, f"suggestion:{alarm_key}"):
-            self._want_suggestion(tx, alarm_key, channel)
 
     def _call_for_an_answer(self, tx: Transaction, entry: Entry) -> None:
         """Below the card, once per question: who may answer is notified there, as an edit notifies nobody."""
@@ -150,28 +144,9 @@ class Notifier:
             text=text,
         )
 
-    def _suggest(self, tx: Transaction, entry: Entry) -> None:
-        channel = str(entry.event.data.get("channel") or self._channel)
-        if channel:
-            self._want_suggestion(tx, str(entry.event.data["alarm_key"]), channel)
-
-    def _want_suggestion(self, tx: Transaction, alarm_key: str, channel: str) -> None:
-        self._store.want(
-            tx,
-            f"suggestion:{alarm_key}",
-            kind=SUGGESTION,
-            subject=alarm_key,
-            channel=channel,
-            now=self._clock(),
-            lane=FAILURES,
-        )
-
     def _alarm_moved(self, tx: Transaction, entry: Entry) -> None:
-        """An alarm that has cards changed its state: the cards say so, and so do the threads of its runs."""
+        """An alarm that started runs changed its state: their cards say so, and so do their threads."""
         alarm_id, now, data = entry.event.subject, self._clock(), entry.event.data
-        suggestions = [f"suggestion:{key}" for key in self._queries.transitions_of_alarm(tx, alarm_id)]
-        for key in self._store.known(tx, suggestions):
-            self._want_suggestion(tx, key.partition(":")[2], "")
         cards = [card_key(each) for each in self._queries.runs_of_alarm(tx, alarm_id)]
         for key in self._store.known(tx, cards):
             subject = key.partition(":")[2]

@@ -59,10 +59,13 @@ CARD: Final = "card"
 SUGGESTION: Final = "suggestion"
 HOME: Final = "home"
 TEXT: Final = "text"
+STORM: Final = "storm"
+"""Many alarms on one card."""
+REMINDER: Final = "reminder"
 QUESTION: Final = "question"
 ANSWER: Final = "answer"
 """Its `text` is JSON: the `text` and `blocks` as they were made."""
-REPAINTED: Final = frozenset({CARD, SUGGESTION, HOME})
+REPAINTED: Final = frozenset({CARD, SUGGESTION, STORM, HOME})
 """Kinds that follow their subject; the others are said once."""
 
 WANTED: Final = "wanted"
@@ -128,11 +131,15 @@ class SlackStore:
         lane: int = PROGRESS,
         thread_key: str = "",
         text: str = "",
+        at: datetime | None = None,
     ) -> None:
-        """Have a message stand there, as its subject is when it is sent; wanting it again repaints it."""
+        """Have a message stand there, as its subject is when it is sent; wanting it again repaints it.
+
+        Not before `at`, where that is given.
+        """
         row = {
             "key": key, "kind": kind, "subject": subject, "channel": channel, "thread_key": thread_key, "ts": "",
-            "state": WANTED, "lane": lane, "wanted": 1, "painted": 0, "attempts": 0, "next_at": now,
+            "state": WANTED, "lane": lane, "wanted": 1, "painted": 0, "attempts": 0, "next_at": at or now,
             "created_at": now, "text": text,
         }  # fmt: skip
         statement = _insert(tx).values(**row)
@@ -144,10 +151,20 @@ class SlackStore:
         else:
             tx.execute(statement.on_conflict_do_nothing())
 
-    def hold(self, tx: Transaction, key: str, *, subject: str, channel: str, now: datetime) -> None:
-        """Know of a card that is not shown yet."""
+    def hold(
+        self,
+        tx: Transaction,
+        key: str,
+        *,
+        subject: str,
+        channel: str,
+        now: datetime,
+        kind: str = CARD,
+        below: str = "",
+    ) -> None:
+        """Know of a card that is not shown yet; `below` is the message in whose thread it would stand."""
         row = {
-            "key": key, "kind": CARD, "subject": subject, "channel": channel, "thread_key": "", "ts": "",
+            "key": key, "kind": kind, "subject": subject, "channel": channel, "thread_key": below, "ts": "",
             "state": HELD, "lane": DETAILS, "wanted": 1, "painted": 0, "attempts": 0, "next_at": now,
             "created_at": now, "text": "",
         }  # fmt: skip
@@ -279,6 +296,32 @@ class SlackStore:
             return []
         query = select(_table.key).where(_table.key.in_(list(keys)), _table.state != HELD)
         return list(tx.execute(query.order_by(_table.created_at, _table.key)).scalars())
+
+    def wanted_of(self, tx: Transaction, keys: Collection[str]) -> list[str]:
+        """Those of the keys that were ever wanted or held, in the order given."""
+        found = set(tx.execute(select(_table.key).where(_table.key.in_(list(keys)))).scalars()) if keys else set()
+        return [key for key in keys if key in found]
+
+    def parent_of(self, tx: Transaction, key: str) -> str:
+        """The message below which one stands, or would stand."""
+        return str(tx.execute(select(_table.thread_key).where(_table.key == key)).scalar() or "")
+
+    def count_lately(self, tx: Transaction, kind: str, channel: str, *, since: datetime) -> int:
+        """How many messages of a kind were wanted or held for a channel."""
+        lately = and_(_table.kind == kind, _table.channel == channel, _table.created_at >= since)
+        return int(tx.execute(select(func.count()).where(lately)).scalar() or 0)
+
+    def newest_of(self, tx: Transaction, kind: str, channel: str, *, since: datetime) -> str:
+        """The key of the newest message of a kind in a channel; "" when it is older."""
+        lately = and_(_table.kind == kind, _table.channel == channel, _table.created_at >= since)
+        query = select(_table.key).where(lately).order_by(_table.created_at.desc()).limit(1)
+        return str(tx.execute(query).scalar() or "")
+
+    def subjects_below(self, connection: Connection, key: str, kind: str) -> list[str]:
+        """What the messages of a kind are about that stand below one, or would, in the order of their coming."""
+        below = and_(_table.thread_key == key, _table.kind == kind)
+        query = select(_table.subject).where(below).order_by(_table.created_at, _table.key)
+        return list(connection.execute(query).scalars())
 
     def depths(self, connection: Connection) -> dict[str, int]:
         """Messages that wait, by kind."""

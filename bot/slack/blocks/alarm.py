@@ -1,43 +1,159 @@
-"""The card of an alarm that a person may answer. Pure."""
+"""The card of an alarm that a person may answer, and of many at once. Pure."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from bot.slack.blocks import text as t
+from bot.slack.blocks.inputs import option
 from bot.slack.blocks.text import Block
-from playbooks.facts import SuggestionFacts
+from playbooks.facts import RunFacts, SeenFacts, StormFacts, SuggestionFacts
 
-RUN = "suggest_run"
-MOST_PLAYBOOKS = 5
-EMOJI = {"ALARM": ":rotating_light:", "OK": ":large_green_circle:"}
-UNKNOWN = ":grey_question:"
+RUN: Final = "suggest_run"
+PREVIEW: Final = "suggest_preview"
+ACKNOWLEDGE: Final = "alarm_acknowledge"
+MUTE: Final = "alarm_mute"
+UNMUTE: Final = "alarm_unmute"
+SHOW: Final = "storm_show"
+MOST_PLAYBOOKS: Final = 5
+MOST_TAGS: Final = 8
+MOST_RUNS: Final = 4
+MOST_CHANGES: Final = 4
+MOST_OF_STORM: Final = 25
+MOST_IN_MENU: Final = 40
+EMOJI: Final = {"ALARM": ":rotating_light:", "OK": ":large_green_circle:"}
+UNKNOWN: Final = ":grey_question:"
 
 
 def suggestion(facts: SuggestionFacts) -> list[Block]:
-    """What is red, and the playbooks that fit."""
+    """What is red, on what, what helped before, and the playbooks that fit."""
+    return t.fitted(_parts(facts))
+
+
+def _parts(facts: SuggestionFacts) -> Iterator[Block]:
     alarm = facts.alarm
     state = facts.alarm_now or alarm.state
-    blocks = [t.header("title", f"{EMOJI.get(state, UNKNOWN)} {alarm.name}")]
-    text = f"*{t.escape(alarm.state)}* since {t.clock(alarm.changed_at)} in {t.line(alarm.region, 60)}"
-    if facts.alarm_now:
-        text = f"It is *{t.escape(state)}* by now; it went to {t.escape(alarm.state)} at {t.clock(alarm.changed_at)}"
-    if alarm.description:
-        text += f"\n{t.line(alarm.description, 500)}"
-    if alarm.reason:
-        text += f"\n_{t.line(alarm.reason, 300)}_"
-    blocks.append(t.section("alarm", text))
+    yield t.header("title", f"{EMOJI.get(state, UNKNOWN)} {alarm.name}")
+    yield t.section("alarm", "\n".join(_alarm(facts)))
+    if facts.seen is not None or facts.resources:
+        yield t.section("resource", "\n".join(_resource(facts)))
+    if facts.earlier:
+        lines = [_run(run) for run in facts.earlier[:MOST_RUNS]]
+        yield t.section("earlier", "\n".join(["*Earlier runs on it*", *lines]))
     if facts.why:
-        blocks.append(t.section("why", f":information_source: {t.line(facts.why, 1000)}"))
+        yield t.section("why", f":information_source: {t.line(facts.why, 1000)}")
     if facts.started:
         started = ", ".join(t.code(each[:8]) for each in facts.started[:20])
-        blocks.append(t.context("started", f"Started: {started}"))
-    elif facts.playbooks:
-        ask = "Nothing was started. " if facts.alarm_now else "Nothing runs yet. "
-        blocks.append(t.section("ask", f"{ask}A playbook that fits:"))
-        buttons = [t.button(f"{RUN}:{name}"[:255], title, f"{facts.id}|{name}") for name, title in _offered(facts)]
-        blocks.append(t.actions("run", *buttons))
-    return t.fitted(blocks)
+        yield t.context("started", f"Started: {started}")
+    if facts.recovered_at is None and not facts.started:
+        yield from _choices(facts)
+    care = _care(facts)
+    if care:
+        yield t.context("care", "\n".join(care))
+    controls = _controls(facts)
+    if controls:
+        yield t.actions("care-controls", *controls)
 
 
-def _offered(facts: SuggestionFacts) -> tuple[tuple[str, str], ...]:
-    return facts.playbooks[:MOST_PLAYBOOKS]
+def _alarm(facts: SuggestionFacts) -> Iterator[str]:
+    alarm = facts.alarm
+    where = f"in {t.line(alarm.region, 60)}"
+    if facts.recovered_at is not None:
+        lasted = f" after {t.spent(facts.recovered_at - facts.first_red_at)}" if facts.first_red_at else ""
+        yield f"*Recovered* at {t.clock(facts.recovered_at)}{lasted} {where}. This card is closed."
+    elif facts.alarm_now:
+        since = t.clock(alarm.changed_at)
+        yield f"It is *{t.escape(facts.alarm_now)}* by now; it went to {t.escape(alarm.state)} at {since} {where}"
+    else:
+        yield f"*{t.escape(alarm.state)}* since {t.clock(facts.red_since or alarm.changed_at)} {where}"
+    if facts.times_red > 1 and facts.first_red_at is not None:
+        yield f":repeat: It flaps: red for the {_nth(facts.times_red)} time since {t.clock(facts.first_red_at)}."
+    if alarm.description:
+        yield t.line(alarm.description, 500)
+    if alarm.reason:
+        yield f"_{t.line(alarm.reason, 300)}_"
+
+
+def _nth(number: int) -> str:
+    endings = {1: "st", 2: "nd", 3: "rd"}
+    return f"{number}{'th' if 10 <= number % 100 <= 20 else endings.get(number % 10, 'th')}"
+
+
+def _resource(facts: SuggestionFacts) -> Iterator[str]:
+    seen = facts.seen
+    if seen is None:
+        yield f"*On* {', '.join(t.code(t.cut(each, 100)) for each in facts.resources[:3])}"
+        return
+    name = f" {t.line(seen.name, 100)}" if seen.name else ""
+    detail = f" · {t.line(seen.detail, 150)}" if seen.detail else ""
+    yield f"*On* {t.code(t.cut(seen.id, 100))}{name}{detail}"
+    if seen.owner:
+        yield f"Owner: *{t.line(seen.owner, 100)}*"
+    yield from _seen(seen)
+
+
+def _seen(seen: SeenFacts) -> Iterator[str]:
+    tags = [f"{key}={value}" for key, value in seen.tags.items()]
+    if tags:
+        more = f" and {len(tags) - MOST_TAGS} more" if len(tags) > MOST_TAGS else ""
+        yield f"Tags: {', '.join(t.code(t.cut(tag, 80)) for tag in tags[:MOST_TAGS])}{more}"
+    if seen.changes:
+        yield "\n".join(["Recent changes:", *(f"• {t.line(each, 150)}" for each in seen.changes[:MOST_CHANGES])])
+    for problem in seen.problems[:2]:
+        yield f":information_source: {t.line(problem, 200)}"
+
+
+def _run(run: RunFacts) -> str:
+    emoji, word = t.STATUS.get(run.status, (UNKNOWN, run.status))
+    helped = f", alarm OK {t.spent(run.recovered_after)} after its start" if run.recovered_after is not None else ""
+    who = f"{t.who(run.started_by)} {t.when(run.started_at)}"
+    return f"{emoji} {t.line(run.title, 100)} {t.code(run.id[:8])}: {word}{helped} · {who}"
+
+
+def _choices(facts: SuggestionFacts) -> Iterator[Block]:
+    if not facts.playbooks:
+        return
+    ask = "Nothing was started. " if facts.alarm_now else "Nothing runs yet. "
+    yield t.section("ask", f"{ask}A playbook that fits:")
+    for number, (name, title) in enumerate(facts.playbooks[:MOST_PLAYBOOKS]):
+        yield t.section(f"fits-{number}", f"*{t.line(title, 150)}* {t.code(name)}{_record(facts, name)}")
+        yield t.actions(
+            f"choose-{number}",
+            t.button(f"{RUN}:{name}"[:255], f"Run: {title}", f"{facts.id}|{name}"),
+            t.button(f"{PREVIEW}:{name}"[:255], "Preview", f"{facts.id}|{name}"),
+        )
+
+
+def _record(facts: SuggestionFacts, name: str) -> str:
+    """How often a playbook helped on this resource."""
+    runs = [run for run in facts.earlier if run.playbook == name]
+    helped = sum(run.recovered_after is not None for run in runs)
+    return f"\nThe alarm was OK within an hour of {helped} of its {len(runs)} runs here." if runs else ""
+
+
+def _care(facts: SuggestionFacts) -> list[str]:
+    found = []
+    if facts.acknowledged_by is not None:
+        at = f" at {t.clock(facts.acknowledged_at)}" if facts.acknowledged_at else ""
+        found.append(f":eyes: {t.who(facts.acknowledged_by)} looks after it{at}.")
+    if facts.muted_by is not None and facts.muted_until is not None:
+        found.append(
+            f":mute: Muted by {t.who(facts.muted_by)} until {t.clock(facts.muted_until)}: it starts nothing until then."
+        )
+    return found
+
+
+def _controls(facts: SuggestionFacts) -> list[Block]:
+    if facts.recovered_at is not None and facts.muted_until is None:
+        return []
+    found = []
+    if facts.acknowledged_by is None and facts.is_red and not facts.started:
+        found.append(t.button(ACKNOWLEDGE, "Acknowledge", facts.id))
+    if facts.muted_until is not None:
+        found.append(t.button(UNMUTE, "Unmute", facts.id))
+    elif facts.is_red:
+        ask = t.confirmation("Mute it for 30 minutes?", "It starts nothing and asks nobody until then.", "Mute it")
+        found.append(t.button(MUTE, "Mute 30 min", facts.id, confirm=ask))
+    return found
 
 
 def fallback(facts: SuggestionFacts) -> str:
@@ -48,3 +164,63 @@ def fallback(facts: SuggestionFacts) -> str:
 def recovered(name: str, state: str) -> str:
     """What a thread is told when the alarm changes."""
     return f"{EMOJI.get(state, UNKNOWN)} {t.line(name, 255)} is {t.line(state, 30)} now."
+
+
+def reminder(facts: SuggestionFacts) -> str:
+    """What is said below the card of an alarm that stays red."""
+    since = f" since {t.clock(facts.red_since)}" if facts.red_since else ""
+    return (
+        f":rotating_light: {t.line(facts.alarm.name, 255)} is still red{since}, and nobody looks after it. "
+        "*Acknowledge* on the card says that you do."
+    )
+
+
+def red_again(facts: SuggestionFacts) -> str:
+    """What is said below a card when its alarm turns red once more: an edit notifies nobody."""
+    return f":repeat: {t.line(facts.alarm.name, 255)} is red again, for the {_nth(facts.times_red)} time."
+
+
+def storm(facts: StormFacts) -> list[Block]:
+    """Many alarms on one card: how many, which, and a menu that shows each one's own."""
+    total, red = len(facts.alarms), facts.red
+    state = f"*{red} of {total} alarms are red*" if red else f"*All {total} alarms are over*"
+    blocks = [
+        t.header("title", f"{EMOJI['ALARM' if red else 'OK']} Many alarms at once: {total}"),
+        t.section("storm", f"{state}. They came since {t.clock(facts.began_at)}, too many for a card each."),
+        *t.paragraphs("\n".join(_listed(facts.alarms)), "alarms", most=4000),
+    ]
+    if facts.alarms:
+        menu = {
+            "type": "static_select",
+            "action_id": SHOW,
+            "placeholder": t.plain("Show the card of …", 150),
+            "options": [
+                option(key, f"{'red' if state == 'ALARM' else state}: {name}") for key, name, state in _first(facts)
+            ],
+        }
+        blocks.append(t.actions("show", menu))
+    blocks.append(t.context("foot", "Nothing is lost: every alarm is in the audit trail."))
+    return t.fitted(blocks)
+
+
+def _first(facts: StormFacts) -> Sequence[tuple[str, str, str]]:
+    """The alarms of the menu: red ones first; a message takes some 13,000 characters altogether."""
+    return sorted(facts.alarms, key=lambda each: each[2] != "ALARM")[:MOST_IN_MENU]
+
+
+def _listed(alarms: Sequence[tuple[str, str, str]]) -> Iterator[str]:
+    ranked = sorted(alarms, key=lambda each: each[2] != "ALARM")
+    for _, name, state in ranked[:MOST_OF_STORM]:
+        yield f"{EMOJI.get(state, UNKNOWN)} {t.line(name, 150)}: {t.line(state, 30)}"
+    if len(ranked) > MOST_OF_STORM:
+        yield f"… and {len(ranked) - MOST_OF_STORM} more"
+
+
+def storm_fallback(facts: StormFacts) -> str:
+    """One line for notifications."""
+    return f"{len(facts.alarms)} alarms at once, {facts.red} of them red"
+
+
+def storm_reminder(facts: StormFacts) -> str:
+    """What is said below a storm that does not end."""
+    return f":rotating_light: {facts.red} of these {len(facts.alarms)} alarms are still red."

@@ -7,6 +7,7 @@ import textwrap
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -15,6 +16,7 @@ from sqlalchemy import update
 
 from audit.relay import Relay
 from bot.service import Service
+from bot.slack.alarm_board import AlarmBoard
 from bot.slack.app import build_app
 from bot.slack.client import web_client
 from bot.slack.door import SlackDoor
@@ -128,6 +130,7 @@ class Rig:
             previews=Previews(self.service.operations.planned, lambda *_: self.looking, BY_NAME, self.clock)
             if self.aws
             else None,
+            care=self.service.alarm_care,
         )  # fmt: skip
         self.outbox = Outbox(
             self.service.db, self.store, client, CardPainter(self.door), self.clock, fallback=identity.channel
@@ -137,11 +140,14 @@ class Rig:
         self.http = SlackHttp(app, identity.signing_secret, self.clock, self.refused.append)
         notifier = Notifier(self.store, self.service.queries, self.clock, channel=identity.channel)
         homes = Homes(self.store, self.clock)
+        remind_after = timedelta(minutes=settings.alarm_reminder_minutes)
+        board = AlarmBoard(self.store, self.service.queries, self.clock, identity.channel, remind_after)
         self.relays = [
             Relay(self.service.db, self.service.audit, name=name, handle=handle, clock=self.clock)
             for name, handle in (
                 ("reactions", self.service.reactions.handle),
                 ("slack", notifier.handle),
+                ("alarms", board.handle),
                 ("homes", homes.handle),
             )
         ]

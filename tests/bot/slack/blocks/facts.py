@@ -17,7 +17,10 @@ from playbooks.facts import (
     ExecutionFacts,
     PlaybookFacts,
     PreviewFacts,
+    RunFacts,
+    SeenFacts,
     StepFacts,
+    StormFacts,
     SuggestionFacts,
     TimelineEntry,
 )
@@ -90,6 +93,29 @@ def suggestion(**fields: Any) -> SuggestionFacts:
     """An alarm that two playbooks fit."""
     fitting = (("restart-instance", "Restart an instance"), ("reboot-instance", "Reboot an instance"))
     return replace(SuggestionFacts("k1", alarm(description="CPU of web-1"), fitting, "C1"), **fields)
+
+
+def seen(**fields: Any) -> SeenFacts:
+    """What AWS told of the instance."""
+    usual = SeenFacts(
+        NIGHT, "i-0b7d1c44e9f2a6d35", "web-1", "running · m5.large · eu-west-1a", "payments",
+        {"Name": "web-1", "env": "prod"}, ("StopInstances by lee at 02:55",), ("CloudTrail does not tell more.",),
+    )  # fmt: skip
+    return replace(usual, **fields)
+
+
+def earlier() -> tuple[RunFacts, ...]:
+    """Two runs on the instance, of which one helped."""
+    return (
+        RunFacts(EXECUTION, "reboot-instance", "Reboot an instance", "Success", KIM, NIGHT, timedelta(minutes=4)),
+        RunFacts("1" * 8, "restart-instance", "Restart an instance", "Failed", ALARM_ACTOR, NIGHT),
+    )
+
+
+def storm(count: int, state: str = "ALARM") -> StormFacts:
+    """Many alarms, the first of them OK."""
+    alarms = tuple((f"k{number}", f"web-{number}", state if number else "OK") for number in range(count))
+    return StormFacts(NIGHT, alarms)
 
 
 PARAMETERS = """\

@@ -79,7 +79,10 @@ def _element(element: Plain) -> Any:
             initial = element.get("initial_option")
             options = [_option(option) for option in element["options"]]
             return s.StaticSelectMenu(
-                element["action_id"], options, initial_option=_option(initial) if initial else None
+                element["action_id"],
+                options,
+                initial_option=_option(initial) if initial else None,
+                placeholder=_text(element["placeholder"]) if "placeholder" in element else None,
             )
         case "multi_static_select":
             initial = [_option(option) for option in element.get("initial_options", [])]

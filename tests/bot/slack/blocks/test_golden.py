@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from playbooks.desk import Desk
 from playbooks.facts import ExecutionFacts
 from tests.bot.slack.blocks import facts as f
 from tests.bot.slack.blocks.foreign import check_message, check_view
+from tests.fakes.clock import NIGHT
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 
@@ -72,6 +74,19 @@ SUGGESTIONS = {
     "green_again": f.suggestion(alarm_now="OK"),
     "could_not_start": f.suggestion(why="recover-instance could not start by itself: no InstanceId"),
     "started": f.suggestion(started=(f.EXECUTION,)),
+    "flapping": f.suggestion(
+        times_red=3, first_red_at=NIGHT, red_since=NIGHT + timedelta(minutes=40), seen=f.seen(), earlier=f.earlier()
+    ),
+    "cared_for": f.suggestion(
+        acknowledged_by=f.SAM,
+        acknowledged_at=NIGHT,
+        muted_by=f.KIM,
+        muted_until=NIGHT + timedelta(minutes=30),
+        resources=("i-0b7d1c44e9f2a6d35",),
+    ),
+    "recovered": f.suggestion(
+        alarm_now="OK", first_red_at=NIGHT, recovered_at=NIGHT + timedelta(minutes=12), earlier=f.earlier()
+    ),
     "nothing_fits": f.suggestion(playbooks=(), alarm=f.alarm(state="INSUFFICIENT_DATA")),
 }
 
@@ -83,6 +98,16 @@ def test_the_suggestion(name: str) -> None:
 
     check_message(blocks)
     same_as_golden(f"suggestion_{name}", {"text": alarm.fallback(SUGGESTIONS[name]), "blocks": blocks})
+
+
+@pytest.mark.parametrize("name", ["storm", "storm_over"])
+def test_the_storm(name: str) -> None:
+    """Many alarms on one card, red and over."""
+    facts = f.storm(40) if name == "storm" else f.storm(3, "OK")
+    blocks = alarm.storm(facts)
+
+    check_message(blocks)
+    same_as_golden(name, {"text": alarm.storm_fallback(facts), "blocks": blocks})
 
 
 FORMS = {
@@ -137,6 +162,9 @@ def test_the_answers() -> None:
         "approvals": answers.approval_list([f.approval(), f.approval(approvers=(), problem="Nobody can.")], links),
         "call": card.call(f.approval()),
         "recovered": alarm.recovered("web-1", "OK"),
+        "reminder": alarm.reminder(f.suggestion(red_since=NIGHT)),
+        "red_again": alarm.red_again(f.suggestion(times_red=22)),
+        "storm_reminder": alarm.storm_reminder(f.storm(7)),
     }
     story = answers.timeline([f.line(1), f.line(2, "stop: Success")])
 
@@ -149,7 +177,7 @@ def test_the_answers() -> None:
 def test_every_golden_file_has_its_test() -> None:
     """A file that nothing is compared with proves nothing."""
     known = {f"card_{name}" for name in CARDS} | {f"suggestion_{name}" for name in SUGGESTIONS}
-    known |= {f"form_{name}" for name in FORMS} | {"home", "answers"}
+    known |= {f"form_{name}" for name in FORMS} | {"home", "answers", "storm", "storm_over"}
 
     assert {path.stem for path in GOLDEN.glob("*.json")} == known
 

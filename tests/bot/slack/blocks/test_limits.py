@@ -14,7 +14,7 @@ from bot.slack.blocks import text as t
 from bot.slack.blocks.inputs import Pickers
 from engine.consequence import Consequence
 from playbooks.desk import Desk
-from playbooks.facts import DecisionFacts
+from playbooks.facts import DecisionFacts, StormFacts
 from playbooks.typed import typed_values
 from tests.bot.slack.blocks import facts as f
 from tests.bot.slack.blocks.foreign import check_message, check_view
@@ -75,8 +75,14 @@ def test_a_suggestion_of_anything_fits(text: str, count: int) -> None:
     """Whatever an alarm is called and says."""
     names = tuple((f"playbook-{number}", text or "x") for number in range(count))
     facts = f.suggestion(
-        alarm=f.alarm(name=text or "x", reason=text, description=text, region=text), playbooks=names, why=text
-    )
+        alarm=f.alarm(name=text or "x", reason=text, description=text, region=text), playbooks=names, why=text,
+        seen=f.seen(id=text, name=text, owner=text, tags=dict.fromkeys((text, "x"), text), changes=(text,) * count),
+        earlier=tuple(replace(run, title=text, id=text) for run in f.earlier()) * count,
+        acknowledged_by=replace(f.KIM, name=text), muted_by=replace(f.KIM, name=text), muted_until=NIGHT,
+    )  # fmt: skip
+    many = alarm.storm(StormFacts(NIGHT, tuple((f"k{number}", text, text) for number in range(count * 40))))
+    check_message(many)
+    harmless(many)
     blocks = alarm.suggestion(facts)
 
     check_message(blocks)
