@@ -6,17 +6,20 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from bot.service import Service
 from bot.slack.checkup import SlackCheckup, SlackFound
+from engine.dispatch.celery import unreachable
 from engine.scripts.isolation import INSTEAD
-from infra import aws_checkup
+from infra import aws_checkup, ssm_checkup
 from infra.check import Check, Found, Moment, side_by_side
 from infra.clock import Clock, utc_now
 from infra.db import Database, DatabaseUnavailable
 from infra.log import mask_of
 from infra.settings import Settings
 from migrations import runner
+from playbooks import ssm_approvers
 from playbooks.answerers import SLACK_GROUP, SLACK_USER, World, problems
 from playbooks.catalog import Catalog
 from playbooks.playbook import Playbook
@@ -44,6 +47,7 @@ def checks(settings: Settings, *, clock: Clock = utc_now, seconds: float = PATIE
         "scripts": partial(_scripts, service, catalog),
         "Slack": slack.look,
         **aws_checkup.looks(service.aws, settings, clock),
+        **_engine_looks(service, catalog),
     }
     found, broken = side_by_side(looks, seconds=seconds)
     people = found.get("Slack")
@@ -52,6 +56,7 @@ def checks(settings: Settings, *, clock: Clock = utc_now, seconds: float = PATIE
         _audit_key(settings),
         playbooks,
         *_approvers(service, catalog, people if isinstance(people, SlackFound) else SlackFound()),
+        *_ssm_approvers(settings, catalog),
         *_of(found, "scripts"),
         *_of(found, "Slack"),
         *(check for name in looks if name not in ("database", "scripts", "Slack") for check in _of(found, name)),
@@ -152,6 +157,41 @@ def _scripts(service: Service, catalog: Catalog) -> Found:
         detail = f"cannot be jailed here, so these playbooks would fail: {', '.join(users)} ({detail})"
         return Found((Check("scripts", ok=False, detail=detail, fix=INSTEAD),))
     return Found((Check("scripts", ok=True, detail=f"cannot be jailed here, and no playbook has one ({detail})"),))
+
+
+def _engine_looks(service: Service, catalog: Catalog) -> dict[str, Callable[[], Found]]:
+    """What there is to look at besides where others than this process run runbooks."""
+    settings, looks = service.settings, dict[str, Callable[[], Found]]()
+    there = ssm_approvers.on_aws(catalog.all, settings.engine)
+    if there or settings.engine == "ssm" or settings.ssm_adopt:
+        looks |= ssm_checkup.looks(service.aws, settings, ssm_approvers.roles(there))
+    if settings.dispatch == "celery":
+        looks["broker"] = partial(_broker, settings.broker_url.get_secret_value())
+    return looks
+
+
+def _ssm_approvers(settings: Settings, catalog: Catalog) -> list[Check]:
+    """Whether AWS would take the bot's answer for each approval that runbooks there wait for."""
+    there = ssm_approvers.on_aws(catalog.all, settings.engine)
+    if not any(playbook.needs_approval for playbook in there):
+        return []
+    found = [each for playbook in there for each in ssm_approvers.problems(playbook, settings.ssm_principals)]
+    if not found:
+        return [Check("approvers on AWS", ok=True, detail="every approval there can be answered by the bot")]
+    detail = "; ".join(found[:MOST_SHOWN]) if settings.ssm_principals else f"ssm_principals is empty; {found[0]}"
+    fix = "name the ARN of the bot's role in ssm_principals and in Approvers of these runbooks"
+    return [Check("approvers on AWS", ok=False, detail=detail, fix=fix)]
+
+
+def _broker(url: str) -> Found:
+    """Whether RabbitMQ answers."""
+    where = urlsplit(url)
+    place = f"{where.hostname}:{where.port or 5672}{where.path}"
+    why = unreachable(url, seconds=DATABASE_PATIENCE_SECONDS)
+    if why:
+        fix = "correct broker_url, or start RabbitMQ; until then workers do nothing, and bots only take notice"
+        return Found((Check("broker", ok=False, detail=f"{place} cannot be reached: {why}", fix=fix),))
+    return Found((Check("broker", ok=True, detail=f"{place} answers"),))
 
 
 def _has_scripts(playbook: Playbook) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from celery import Celery
 from kombu import Exchange, Queue  # type: ignore[attr-defined]  # re-exported lazily
+from kombu.exceptions import OperationalError
 
 from engine.dispatch.local import Carrier, LeaseKeeper, carry_safely
 from engine.dispatch.publisher import Publisher
@@ -23,6 +24,16 @@ QUEUE = "playbook-bot.carry"
 TASK = "playbook-bot.carry"
 PATIENCE_SECONDS = 5.0
 """How long a broker may take to confirm a message, or to accept a connection."""
+
+
+def unreachable(broker_url: str, *, seconds: float) -> str:
+    """Why RabbitMQ does not answer, or ""."""
+    try:
+        with celery_app(broker_url).connection(connect_timeout=seconds) as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0)
+    except (OSError, OperationalError) as error:
+        return str(error)
+    return ""
 
 
 def celery_app(broker_url: str, *, queue: str = QUEUE) -> Celery:

@@ -1,0 +1,45 @@
+"""Whether the bot could sign what people decide, where AWS Systems Manager runs a playbook's runbook. Pure."""
+
+from collections.abc import Collection, Iterator
+
+from engine.document import MISSING, Document, Step
+from engine.expressions import Scope, resolve
+from infra.canonical import Json
+from playbooks.playbook import Playbook
+
+
+def on_aws(playbooks: Collection[Playbook], default: str) -> list[Playbook]:
+    """The playbooks that AWS Systems Manager runs, where the settings' `engine` is `default`."""
+    return [playbook for playbook in playbooks if (playbook.engine or default) == "ssm"]
+
+
+def problems(playbook: Playbook, principals: Collection[str]) -> Iterator[str]:
+    """One sentence for each aws:approve step whose Approvers name none of the bot's principals."""
+    scope = _scope(playbook)
+    for step in playbook.runbook.all_steps():
+        if step.action != "aws:approve":
+            continue
+        named = _approvers(step, scope)
+        if not set(named) & set(principals):
+            told = ", ".join(named) or "nobody"
+            yield f'step "{step.name}" of {playbook.name} has Approvers {told}: none of ssm_principals is among them'
+
+
+def roles(playbooks: Collection[Playbook]) -> list[str]:
+    """The roles that AWS is to take on for their runbooks, as far as they are known before a start; each once."""
+    found = (resolve(playbook.runbook.assume_role, _scope(playbook)) for playbook in playbooks)
+    return list(dict.fromkeys(role for role in found if isinstance(role, str) and role.startswith("arn:")))
+
+
+def _scope(playbook: Playbook) -> Scope:
+    return Scope(parameters={**_defaults(playbook.runbook), **playbook.parameters})
+
+
+def _defaults(document: Document) -> dict[str, Json]:
+    declared = document.parameters.items()
+    return {name: each.default for name, each in declared if each.default is not MISSING}
+
+
+def _approvers(step: Step, scope: Scope) -> list[str]:
+    value = resolve(step.inputs.get("Approvers"), scope)
+    return [str(each) for each in (value if isinstance(value, list) else [value]) if isinstance(each, str)]
