@@ -54,8 +54,8 @@ def refusal(parameter: Parameter, value: Json) -> str:
         ("MapList", ['[{"a": 1}, {"b": 2}]'], [{"a": 1}, {"b": 2}]),
         ("AWS::EC2::Instance::Id", ["i-0123456789abcdef0"], "i-0123456789abcdef0"),
         ("AWS::EC2::Instance::Id", [""], ""),
-        ("List<AWS::EC2::Instance::Id>", ["i-01234567"], ["i-01234567"]),
-        ("List<AWS::EC2::Instance::Id>", ["mi-0123456789abcdef0", "i-01234567"], ["mi-0123456789abcdef0", "i-01234567"]),
+        ("List<AWS::EC2::Instance::Id>", ["mi-0123456789abcdef0"], ["mi-0123456789abcdef0"]),
+        ("List<AWS::EC2::Instance::Id>", ["i-01234567", "i-76543210"], ["i-01234567", "i-76543210"]),
         ("AWS::S3::Bucket::Name", ["my.bucket-1"], "my.bucket-1"),
         ("AWS::IAM::Role::Arn", ["arn:aws-cn:iam::123456789012:role/a/b"], "arn:aws-cn:iam::123456789012:role/a/b"),
         # native values

@@ -1,6 +1,5 @@
 """allowedPattern: what Java would say, in bounded time."""
 
-import time
 
 import pytest
 from hypothesis import given, settings

@@ -133,7 +133,8 @@ def test_a_restart_in_between_does_not_ask_twice() -> None:
 def test_a_crash_within_the_call_looks_first(states: list[str], *, force: bool, times: int) -> None:
     """What is on its way already is not asked again; what is not yet, or shall be forced, is."""
     aws = stopping(*(statuses((ONE, state)) for state in states))
-    waiting(rig(aws, **({"Force": True} if force else {})).look(crashed=True))
+    extra: dict[str, Any] = {"Force": True} if force else {}
+    waiting(rig(aws, **extra).look(crashed=True))
 
     assert aws.times("ec2:StopInstances") == times
 
