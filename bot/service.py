@@ -38,11 +38,13 @@ from infra.settings import Settings, load
 from migrations import runner
 from playbooks.access_file import Known, load_access
 from playbooks.alarm_care import AlarmCare
+from playbooks.answering import Answering
 from playbooks.automation import Automation, AutomationParts
 from playbooks.automation_facts import AutomationFacts, AutomationSources
 from playbooks.budgets import Budget
 from playbooks.catalog import Catalog
 from playbooks.catalog import load as load_catalog
+from playbooks.deciding import Attest, Deciding
 from playbooks.documents.documents import DocumentParts, Documents
 from playbooks.documents.store import DocumentStore, PreviewStore, TagStore
 from playbooks.documents.tags import Tags
@@ -52,7 +54,7 @@ from playbooks.guards import GuardRules
 from playbooks.operations import Operations, Parts
 from playbooks.people import Directory, Identity, Person
 from playbooks.previewing import Previews
-from playbooks.queries import Queries, Sources
+from playbooks.queries import Queries, Sources, targets_of
 from playbooks.reactions import Reactions
 from playbooks.resources import Resources
 from playbooks.store import AlarmStore
@@ -68,6 +70,8 @@ class Service:
     settings: Settings
     clock: Clock = utc_now
     metrics: Metrics = field(default_factory=Metrics)
+    recognise: Attest | None = None
+    """Who a Slack account is now, asked of Slack; set by whoever opens that door."""
 
     @classmethod
     @contextmanager
@@ -198,7 +202,8 @@ class Service:
     def directory(self) -> Directory:
         """The people and groups of the settings."""
         people = tuple(
-            Person(entry.id, entry.slack, entry.iam, entry.terminal, entry.name) for entry in self.settings.people
+            Person(entry.id, entry.slack, entry.iam, entry.terminal, entry.name, entry.email)
+            for entry in self.settings.people
         )
         return Directory(people, self.settings.groups)
 
@@ -245,10 +250,38 @@ class Service:
             admins=self.settings.admins,
             rules=self.guard_rules,
             hear=self._hear_from_aws,
+            deciding=self.deciding,
             prepare=self.prepare,
             count_alarm=lambda verdict: self.metrics.alarms.labels(verdict).inc(),
         )
         return Operations(parts)
+
+    @cached_property
+    def answering(self) -> Answering:
+        """Who may answer a question."""
+        return Answering(self.directory)
+
+    @cached_property
+    def deciding(self) -> Deciding:
+        """The verbs about questions."""
+        return Deciding(
+            self.db,
+            self.audit,
+            self.approvals,
+            self.reactions.asking,
+            self.answering,
+            self.clock,
+            attest=self._attest,
+            tell=self.reactions.tell,
+            targets=lambda tx, state: targets_of(state, self.shelf.get(tx, state.document_digest)),
+        )
+
+    def _attest(self, account: str) -> Identity | None:
+        """Who an account is now: of Slack where that door is open, of the table for a login. Raises Unidentified."""
+        if account.startswith("slack:"):
+            return self.recognise(account) if self.recognise is not None else None
+        login = account.removeprefix("terminal:")
+        return self.directory.terminal(login) if login != account else None
 
     @cached_property
     def queries(self) -> Queries:
@@ -263,6 +296,7 @@ class Service:
             self.catalog,
             self.directory,
             admins=self.settings.admins,
+            answering=self.answering,
         )
         return Queries(sources)
 
@@ -359,12 +393,16 @@ class Service:
             new_id=lambda: uuid.uuid4().hex[:12],
             watch=self.expiry.watch,
             speaks_as=self.settings.ssm_principals,
+            is_attested=lambda: self.recognise is not None,
         )
 
     @cached_property
     def expiry(self) -> Expiry:
         """Closes questions whose time is up."""
-        return Expiry(self.db, self.approvals, self.operations.expire, self.clock)
+        return Expiry(self.db, self.approvals, self._tend, self.clock)
+
+    def _tend(self, request_id: str) -> None:
+        self.operations.expire(request_id)
 
 
 def session_name(state: Execution) -> str:

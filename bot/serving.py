@@ -281,6 +281,7 @@ def _slack(service: Service, serving: Serving) -> tuple[Handler | None, list[Par
     if service.settings.slack_mode == "off":
         return None, []
     slack, stopping = assemble(_ground(service)), serving.stopping
+    service.recognise = slack.door.people.attested
     serving.depths |= {"notifier": slack.relay.lag, "outbox": lambda: sum(_depths(service, slack).values())}
     service.metrics.watch(
         "slack_messages", "Messages that wait for Slack, by kind", "kind", partial(_depths, service, slack)
@@ -298,7 +299,7 @@ def _slack(service: Service, serving: Serving) -> tuple[Handler | None, list[Par
 
 
 def _ground(service: Service) -> Ground:
-    lists = [(*playbook.approvers, *playbook.may_run) for playbook in service.catalog.all]
+    lists = [(*playbook.approvers, *playbook.break_glass, *playbook.may_run) for playbook in service.catalog.all]
     lists += service.settings.groups.values()
     metrics = service.metrics
     return Ground(

@@ -42,6 +42,16 @@ class DecisionFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupFacts:
+    """One group of a question: who is in it, how many of them must agree, how many still lack."""
+
+    title: str
+    approvers: tuple[str, ...]
+    minimum: int
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
 class ApprovalFacts:
     """A question to people. `status` is Waiting, Approved, Rejected, TimedOut or Cancelled.
 
@@ -63,6 +73,28 @@ class ApprovalFacts:
     may_approve_own: bool = False
     problem: str = ""
     """Why nobody can answer it, if so."""
+    groups: tuple[GroupFacts, ...] = ()
+    """Each must reach its own minimum; none = all approvers are one group."""
+    barred: tuple[tuple[str, str], ...] = ()
+    """(who, spelled for reading; why) may not approve it."""
+    needs_reason: bool = False
+    silence_approves: bool = False
+    """Whether nobody's answer lets it go on in the end."""
+    may_be_delegated: bool = False
+    may_be_broken: bool = False
+    """Whether somebody may decide alone in an emergency."""
+    delegations: tuple[tuple[Actor, Actor], ...] = ()
+    """(who handed it over, to whom)."""
+    revision: int = 1
+    """More than 1: the plan has changed since people were asked first."""
+    situation: tuple[str, ...] = ()
+    """What has happened since it began, in words: whether it is still needed."""
+    consequences: tuple[str, ...] = ()
+    """What the next steps take away, in words, the worst first."""
+    painted: str = ""
+    """What tells this situation from another, for the buttons of a card."""
+    is_broken: bool = False
+    """Whether it was decided by break-glass."""
 
 
 @dataclass(frozen=True, slots=True)

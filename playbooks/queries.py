@@ -6,6 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from approvals.policy import group_titles
+from approvals.quorum import missing
 from approvals.request import ApprovalRequest
 from approvals.store import ApprovalStore
 from audit.store import AuditStore
@@ -18,11 +20,13 @@ from engine.store import ExecutionStore
 from infra.db import Database, Transaction
 from infra.masking import PLAIN
 from playbooks.alarm_queries import AlarmQueries, alarm_facts
+from playbooks.answering import Answering
 from playbooks.facts import (
     AlarmFacts,
     ApprovalFacts,
     DecisionFacts,
     ExecutionFacts,
+    GroupFacts,
     PlaybookFacts,
     StepFacts,
     StormFacts,
@@ -58,6 +62,8 @@ class Sources:
     catalog: Shelf
     directory: Directory
     admins: tuple[str, ...] = ()
+    answering: Answering | None = None
+    """Who may answer; None = by the directory alone, without rotas."""
 
 
 class Queries:
@@ -190,16 +196,14 @@ class Queries:
             return [self._approval(request) for request in self._from.approvals.open(connection)]
 
     def _approval(self, request: ApprovalRequest) -> ApprovalFacts:
-        directory = self._from.directory
-        names = directory.both(request.approver_lists)
-        problem = "" if names else "Nobody is on the list of approvers, so nobody can answer this."
+        directory, answering = self._from.directory, self._from.answering or Answering(self._from.directory)
         facts = ApprovalFacts(
             id=request.id,
             execution_id=request.execution_id,
             step_name=request.step_name,
             status=str(request.status),
             message=request.message,
-            approvers=tuple(directory.mention(name) for name in names),
+            approvers=tuple(directory.mention(name) for name in answering.approvers(request)),
             minimum=request.minimum,
             decisions=tuple(
                 DecisionFacts(decision.actor, decision.verdict, decision.at, decision.comment)
@@ -210,7 +214,16 @@ class Queries:
             playbook=request.playbook,
             title=request.title,
             may_approve_own=request.may_approve_own,
-            problem=problem,
+            problem=answering.problem(request),
+            groups=_groups(request, answering),
+            barred=tuple((directory.mention(who), why) for who, why in request.barred),
+            needs_reason=request.needs_reason,
+            silence_approves=request.at_expiry == "approve",
+            may_be_delegated=bool(request.delegates),
+            may_be_broken=bool(request.breakers),
+            delegations=tuple((each.by, each.to) for each in request.delegations),
+            revision=request.revision,
+            is_broken=bool(request.facts.get("broken")),
         )
         return question(facts, PLAIN)
 
@@ -281,7 +294,7 @@ def _brief(state: Execution, document: Document) -> ExecutionFacts:
         account=state.account,
         parameters=state.parameters,
         steps=(),
-        targets=_targets(state, document),
+        targets=targets_of(state, document),
         ended_at=state.ended_at,
         failure_message=state.failure_message,
         cancelled_by=state.cancelled_by,
@@ -293,7 +306,20 @@ def _brief(state: Execution, document: Document) -> ExecutionFacts:
     )
 
 
-def _targets(state: Execution, document: Document) -> tuple[str, ...]:
+def _groups(request: ApprovalRequest, answering: Answering) -> tuple[GroupFacts, ...]:
+    short, mention = missing(request), answering.directory.mention
+    return tuple(
+        GroupFacts(
+            title,
+            tuple(mention(name) for name in answering.rotas.opened(group.names)),
+            group.minimum,
+            short[number] if short else 0,
+        )
+        for number, (title, group) in enumerate(zip(group_titles(request.groups), request.groups, strict=True))
+    )
+
+
+def targets_of(state: Execution, document: Document) -> tuple[str, ...]:
     """Values of the parameters that name resources, roles excepted."""
     found: list[str] = []
     for name, parameter in document.parameters.items():

@@ -1,6 +1,7 @@
-"""Listeners of the answers: Approve, Reject and the reason for it."""
+"""Listeners of the answers: approve, reject, take back, hand over, break the glass."""
 
 import html
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import structlog
@@ -13,6 +14,10 @@ from bot.slack.door import SlackDoor, pressed
 
 log = structlog.get_logger()
 
+MOST_TYPED = 3000
+"""Characters of a field that are looked at: Slack's own forms let nobody type more."""
+Verdict = Literal["Approve", "Reject"]
+
 
 class ApprovalListeners:
     """A click is one transaction; who may not decide is told so privately."""
@@ -24,22 +29,27 @@ class ApprovalListeners:
         """Hang the listeners in."""
         app.action(card.APPROVE)(self.approved)
         app.action(card.REJECT)(self.rejecting)
+        app.action(card.REVOKE)(self.revoked)
+        app.action(card.DELEGATE)(self.delegating)
+        app.action(card.BREAK_GLASS)(self.breaking)
         app.view(form.REJECT)(self.rejected)
+        app.view(form.DELEGATE)(self.delegated)
+        app.view(form.BREAK_GLASS)(self.broken)
 
     def approved(self, ack: Ack, body: dict[str, Any]) -> None:
         """*Approve* was pressed."""
-        self._door.whisper(body, self._decide(body, pressed(body), "Approve", ""))
+        self._door.whisper(body, self._decide(body, _request_of(pressed(body)), "Approve", ""))
         ack()
 
     def rejecting(self, ack: Ack, body: dict[str, Any], client: WebClient) -> None:
         """*Reject* was pressed: ask why; where no form can be opened, it counts at once."""
-        request_id = pressed(body)
+        request_id = _request_of(pressed(body))
 
         def ask() -> str | None:
             self._door.identity(body)
             request = self._door.queries.approval(request_id)
             if request.status == "Waiting":
-                view = form.reject_form(request_id, request.message or request.title)
+                view = form.reject_form(request_id, request.message or request.title, needs_reason=request.needs_reason)
                 if self._door.opened(client, body, view):
                     return None
                 log.warning("the rejection counts at once", request_id=request_id)
@@ -50,21 +60,98 @@ class ApprovalListeners:
 
     def rejected(self, ack: Ack, body: dict[str, Any], view: dict[str, Any]) -> None:
         """The reason came back."""
-        request_id = form.metadata(view).get("request_id", "")
-        values = (view.get("state") or {}).get("values") or {}
-        comment = str(((values.get("reason") or {}).get("value") or {}).get("value") or "")
-        text = self._decide(body, request_id, "Reject", comment)
-        if text:
-            # Errors beside a field are plain text, where entities would be read as they stand.
-            ack(response_action="errors", errors={"reason": t.cut(html.unescape(text), 1900)})
-        else:
-            ack()
+        _answer(ack, "reason", self._decide(body, _metadata(view), "Reject", _typed(view, "reason")))
 
-    def _decide(
-        self, body: dict[str, Any], request_id: str, verdict: Literal["Approve", "Reject"], comment: str
-    ) -> str | None:
-        def decide() -> None:
-            by = self._door.identity(body)
-            self._door.operations.decide(request_id, by, verdict, comment)
+    def revoked(self, ack: Ack, body: dict[str, Any]) -> None:
+        """*Take back my answer* was pressed."""
+        request_id = _request_of(pressed(body))
+        self._door.whisper(body, self._do(body, lambda by: self._door.operations.revoke(request_id, by)))
+        ack()
 
-        return self._door.attempt(decide)
+    def delegating(self, ack: Ack, body: dict[str, Any], client: WebClient) -> None:
+        """*Hand over* was pressed: ask to whom."""
+        self._open(body, client, lambda each: form.delegate_form(each.id, each.message or each.title))
+        ack()
+
+    def delegated(self, ack: Ack, body: dict[str, Any], view: dict[str, Any]) -> None:
+        """Somebody was chosen."""
+        chosen = str((_field(view, "to") or {}).get("selected_user") or "")
+
+        def hand_over(by: Any) -> None:
+            to = self._door.people.identify(chosen)
+            self._door.operations.delegate(_metadata(view), by, to)
+
+        _answer(ack, "to", self._do(body, hand_over))
+
+    def breaking(self, ack: Ack, body: dict[str, Any], client: WebClient) -> None:
+        """*Break glass* was pressed: ask for a reason and the name of the target."""
+
+        def view(approval: Any) -> dict[str, Any]:
+            targets = self._door.queries.execution(approval.execution_id).targets
+            named = targets or (approval.playbook or approval.title,)
+            return form.break_glass_form(approval.id, approval.message or approval.title, named)
+
+        self._open(body, client, view)
+        ack()
+
+    def broken(self, ack: Ack, body: dict[str, Any], view: dict[str, Any]) -> None:
+        """The reason and the name came back."""
+        reason, target = _typed(view, "reason"), _typed(view, "target")
+        _answer(
+            ack,
+            "target",
+            self._do(body, lambda by: self._door.operations.break_glass(_metadata(view), by, reason, target)),
+        )
+
+    def _open(self, body: dict[str, Any], client: WebClient, view: Callable[[Any], Mapping[str, Any]]) -> None:
+        """Open a form about an open question, for somebody who is known; else say why not."""
+        request_id = _request_of(pressed(body))
+
+        def ask() -> str | None:
+            self._door.identity(body)
+            request = self._door.queries.approval(request_id)
+            if request.status != "Waiting":
+                return f"This request is closed already ({request.status})."
+            if self._door.opened(client, body, view(request)):
+                return None
+            return "No form could be opened; please try again."
+
+        self._door.whisper(body, self._door.attempt(ask))
+
+    def _decide(self, body: dict[str, Any], request_id: str, verdict: Verdict, comment: str) -> str | None:
+        return self._do(body, lambda by: self._door.operations.decide(request_id, by, verdict, comment))
+
+    def _do(self, body: dict[str, Any], what: Callable[[Any], object]) -> str | None:
+        """Do it as whoever clicked; what to say where it was not done."""
+
+        def done() -> None:
+            what(self._door.identity(body))
+
+        return self._door.attempt(done)
+
+
+def _request_of(value: str) -> str:
+    """The request's id in the value of a button, without what tells which card it was pressed on."""
+    return value.partition(".")[0][:64]
+
+
+def _metadata(view: Mapping[str, Any]) -> str:
+    return form.metadata(view).get("request_id", "")[:64]
+
+
+def _field(view: Mapping[str, Any], block_id: str) -> Mapping[str, Any] | None:
+    values = (view.get("state") or {}).get("values") or {}
+    found = (values.get(block_id) or {}).get("value")
+    return found if isinstance(found, Mapping) else None
+
+
+def _typed(view: Mapping[str, Any], block_id: str) -> str:
+    return str((_field(view, block_id) or {}).get("value") or "")[:MOST_TYPED]
+
+
+def _answer(ack: Ack, block_id: str, text: str | None) -> None:
+    if text:
+        # Errors beside a field are plain text, where entities would be read as they stand.
+        ack(response_action="errors", errors={block_id: t.cut(html.unescape(text), 1900)})
+    else:
+        ack()

@@ -80,6 +80,11 @@ class People:
             raise NotNow(NOT_NOW) if known.why == NOT_NOW else Stranger(known.why)
         return known.identity
 
+    def attested(self, account: str) -> Identity:
+        """The person behind `slack:TEAM/USER` as Slack knows them now. Raises Stranger, NotNow."""
+        team, _, user = account.removeprefix("slack:").partition("/")
+        return self.identify(user, team_id=team)
+
     def forget(self, user_id: str = "") -> None:
         """Ask anew next time: a person or a group has changed."""
         with self._lock:

@@ -37,6 +37,12 @@ LANES: Final[Mapping[str, int]] = {
     "approval.asked": DECISIONS,
     "approval.decided": DECISIONS,
     "approval.concluded": DECISIONS,
+    "approval.escalated": DECISIONS,
+    "approval.reminded": DECISIONS,
+    "approval.revoked": DECISIONS,
+    "approval.delegated": DECISIONS,
+    "approval.invalidated": DECISIONS,
+    "breakglass.used": DECISIONS,
     "execution.accepted": PROGRESS,
     "execution.unobserved": FAILURES,
     "execution.observed": PROGRESS,
@@ -46,6 +52,26 @@ LANES: Final[Mapping[str, int]] = {
     "execution.ended": FAILURES,
 }
 """Events that repaint the card of their execution, and how urgently."""
+TOLD_OF_QUESTIONS: Final = (
+    "approval.voided",
+    "approval.revoked",
+    "approval.delegated",
+    "approval.held",
+    "approval.invalidated",
+    "breakglass.used",
+)
+"""Events of a question that its thread tells."""
+CALLING: Final = frozenset(
+    {
+        "approval.asked",
+        "approval.escalated",
+        "approval.reminded",
+        "approval.delegated",
+        "approval.invalidated",
+        "breakglass.used",
+    }
+)
+"""Events after which those who may answer are called below the card."""
 READS: Final = ("Describe", "Get", "List", "Head", "BatchGet", "Query", "Scan", "Search")
 
 
@@ -73,6 +99,7 @@ class Notifier:
         if event.name in (
             "approval.decided",
             "approval.refused",
+            *TOLD_OF_QUESTIONS,
             "start.refused",
             "lock.taken_over",
             "aws.called",
@@ -90,7 +117,7 @@ class Notifier:
         state = self._store.state(tx, key)
         if not state:
             return
-        if event.name == "approval.asked":
+        if event.name in CALLING:
             self._store.release(tx, key)
             self._call_for_an_answer(tx, entry)
         self._store.want(tx, key, kind=CARD, subject=event.subject, channel="", now=now, lane=lane)
@@ -115,9 +142,10 @@ class Notifier:
         """Below the card, once per question: who may answer is notified there, as an edit notifies nobody."""
         event, key = entry.event, card_key(entry.event.subject)
         request_id = str(event.data.get("request_id") or "")
+        again = "" if event.name == "approval.asked" else f":{entry.seq}"
         self._store.want(
             tx,
-            f"question:{request_id}",
+            f"question:{request_id}{again}",
             kind=QUESTION,
             subject=request_id,
             channel=self._store.channel_of(tx, key),

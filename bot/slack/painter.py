@@ -51,6 +51,9 @@ class CardPainter:
     def _question(self, message: SlackMessage) -> Painted | None:
         """Calls those who may answer; an edited card notifies nobody. Not said once it is answered."""
         facts = self._queries.approval(message.subject)
+        if facts.is_broken:
+            text = card_blocks.broken(facts)
+            return {"text": text, "blocks": t.paragraphs(text)}
         if facts.status != "Waiting" or facts.problem:
             return None
         text = card_blocks.call(facts)

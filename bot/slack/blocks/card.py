@@ -9,6 +9,9 @@ from playbooks.facts import AlarmFacts, ApprovalFacts, ExecutionFacts, StepFacts
 
 APPROVE = "approve"
 REJECT = "reject"
+REVOKE = "revoke"
+DELEGATE = "delegate"
+BREAK_GLASS = "break_glass"
 STOP = "stop"
 RESUME = "resume"
 GOING_ON = "Answered, going on"
@@ -47,6 +50,11 @@ def call(approval: ApprovalFacts) -> str:
     question = t.line(approval.message or approval.title, 500)
     people = t.people(approval.approvers, MOST_PEOPLE)
     return f":raised_hand: {people}: {question}\nPlease answer on the card above{until}."
+
+
+def broken(approval: ApprovalFacts) -> str:
+    """What the approvers are told when somebody has decided without them."""
+    return f"{t.people(approval.approvers, MOST_PEOPLE)}: {_concluded(approval)}\nPlease review it."
 
 
 def _state(facts: ExecutionFacts) -> str:
@@ -138,33 +146,63 @@ def _emphasised(text: str) -> str:
 
 
 def _question(approval: ApprovalFacts) -> Iterable[Block]:
-    text = f":point_right: {_emphasised(t.line(approval.message or approval.title, 1500))}"
+    yield t.section("question", "\n".join(_question_lines(approval)))
+    if approval.decisions or approval.delegations:
+        told = [f"{t.who(each.actor)} {_SAID[each.verdict]} at {t.clock(each.at)}" for each in approval.decisions]
+        told += [f"{t.who(by)} handed their answer over to {t.who(to)}" for by, to in approval.delegations]
+        yield t.context("agreed", "\n".join(told[-MOST_PEOPLE:]))
+    if approval.barred:
+        kept_out = ", ".join(dict.fromkeys(t.person(who) for who, _ in approval.barred))
+        yield t.context("barred", f"May not approve this: {kept_out}")
     if approval.problem:
-        text += f"\n:warning: {t.line(approval.problem, 500)}"
+        return
+    value = f"{approval.id}.{approval.painted}" if approval.painted else approval.id
+    yield t.actions(
+        "answer",
+        t.button(APPROVE, "Approve", value, style="primary"),
+        t.button(REJECT, "Reject", value, style="danger"),
+        *([t.button(REVOKE, "Take back my answer", approval.id)] if approval.decisions else []),
+        *([t.button(DELEGATE, "Hand over …", approval.id)] if approval.may_be_delegated else []),
+        *([t.button(BREAK_GLASS, "Break glass …", approval.id)] if approval.may_be_broken else []),
+    )
+
+
+_SAID = {"Approve": "agreed", "Reject": "objected"}
+_UNANSWERED = "without an answer it is not approved"
+
+
+def _question_lines(approval: ApprovalFacts) -> Iterable[str]:
+    if approval.revision > 1:
+        yield ":arrows_counterclockwise: *The plan has changed since you were asked first; earlier answers are void.*"
+    yield f":point_right: {_emphasised(t.line(approval.message or approval.title, 1500))}"
+    yield from (f":mag: {t.line(each, 200)}" for each in approval.situation[:5])
+    yield from (f":small_orange_diamond: {t.line(each, 200)}" for each in approval.consequences[:5])
+    if approval.problem:
+        yield f":warning: {t.line(approval.problem, 500)}"
+    elif approval.groups and approval.groups[0].title:
+        for group in approval.groups:
+            state = f"{group.missing} still needed" if group.missing else "enough have agreed"
+            yield f"*{t.line(group.title, 60)}* ({state}): {t.people(group.approvers, MOST_PEOPLE)}"
     else:
-        text += f"\nMay decide: {t.people(approval.approvers, MOST_PEOPLE)}"
-        if approval.minimum > 1:
-            agreed = sum(decision.verdict == "Approve" for decision in approval.decisions)
-            text += f"\n{agreed} of {approval.minimum} approvals so far"
+        yield f"May decide: {t.people(approval.approvers, MOST_PEOPLE)}"
+    if approval.minimum > 1 and not approval.problem:
+        agreed = sum(decision.verdict == "Approve" for decision in approval.decisions)
+        yield f"{agreed} of {approval.minimum} approvals so far"
     if approval.expires_at is not None:
-        text += f"\nExpires at {t.clock(approval.expires_at)}; without an answer it is not approved."
-    yield t.section("question", text)
-    if approval.decisions:
-        told = [f"{t.who(decision.actor)} agreed at {t.clock(decision.at)}" for decision in approval.decisions]
-        yield t.context("agreed", "\n".join(told))
-    if not approval.problem:
-        yield t.actions(
-            "answer",
-            t.button(APPROVE, "Approve", approval.id, style="primary"),
-            t.button(REJECT, "Reject", approval.id, style="danger"),
-        )
+        end = "if nobody objects until then, it is approved" if approval.silence_approves else _UNANSWERED
+        yield f"Expires at {t.clock(approval.expires_at)}; {end}."
 
 
 def _concluded(approval: ApprovalFacts) -> str:
     if approval.status == "Waiting":
         return ":hourglass: An answer was still awaited when it ended."
+    if approval.is_broken and approval.decisions:
+        last = approval.decisions[-1]
+        said = f": “{t.line(last.comment, 300)}”" if last.comment else ""
+        return f":rotating_light: *Glass broken* by {t.who(last.actor)} at {t.clock(last.at)}{said}"
     if not approval.decisions:
         words = {
+            "Approved": ":white_check_mark: Nobody objected in time, as the playbook allows",
             "TimedOut": ":alarm_clock: Nobody answered in time",
             "Cancelled": ":octagonal_sign: Question withdrawn",
         }

@@ -14,6 +14,9 @@ __all__ = ["PREFIX", "submitted"]
 
 SUBMIT: Final = "run_form"
 REJECT: Final = "reject_form"
+DELEGATE: Final = "delegate_form"
+BREAK_GLASS: Final = "break_glass_form"
+CONFIRM: Final = "confirm_form"
 PREVIEW: Final = "form_preview"
 REGION: Final = "form_region"
 MOST_INPUTS: Final = 90
@@ -133,23 +136,55 @@ def notice(title: str, text: str) -> Block:
     }
 
 
-def reject_form(request_id: str, title: str) -> Block:
+def reject_form(request_id: str, title: str, *, needs_reason: bool = False) -> Block:
     """The form that asks why."""
+    reason = _reason("Why? (everybody will read it)", is_optional=not needs_reason)
+    return _asking(REJECT, "Reject", {"request_id": request_id}, [t.section("what", t.line(title, 2000)), reason])
+
+
+def delegate_form(request_id: str, title: str) -> Block:
+    """The form that asks to whom."""
+    menu: Block = {"type": "users_select", "action_id": "value"}
+    to: Block = {"type": "input", "block_id": "to", "label": t.plain("Who shall answer in your place?", 2000)}
+    blocks = [t.section("what", t.line(title, 2000)), {**to, "element": menu}]
+    return _asking(DELEGATE, "Hand over", {"request_id": request_id}, blocks)
+
+
+def break_glass_form(request_id: str, title: str, targets: Sequence[str]) -> Block:
+    """The form of an emergency: a reason, and the name of what it works on, typed."""
+    named = ", ".join(t.code(t.cut(each, 100)) for each in targets[:10])
+    warning = ":rotating_light: You decide *alone*. The approvers are told, and it will be reviewed."
+    typed: Block = {"type": "plain_text_input", "action_id": "value", "max_length": 255}
+    label = t.plain("Type the name of what it works on", 2000)
+    blocks = [
+        t.section("what", f"{t.line(title, 1000)}\n{warning}\nIt works on {named}."),
+        _reason("Why can it not wait? (everybody will read it)", is_optional=False),
+        {"type": "input", "block_id": "target", "label": label, "element": typed},
+    ]
+    return _asking(BREAK_GLASS, "Break the glass", {"request_id": request_id}, blocks)
+
+
+def confirm_form(request_id: str, verdict: str, painted: str, news: Sequence[str]) -> Block:
+    """Asks once more, because something has happened since the card was painted."""
+    said = [f"• {t.line(each, 300)}" for each in news[:10]]
+    text = "\n".join([":mag: *Something has happened since you were shown this:*", *said, f"{verdict} anyway?"])
+    carried = {"request_id": request_id, "verdict": verdict, "painted": painted}
+    return _asking(CONFIRM, f"{verdict} anyway", carried, [t.section("what", text)])
+
+
+def _reason(label: str, *, is_optional: bool) -> Block:
+    element = {"type": "plain_text_input", "action_id": "value", "multiline": True, "max_length": 1000}
+    block: Block = {"type": "input", "block_id": "reason", "optional": is_optional}
+    return {**block, "label": t.plain(label, 2000), "element": element}
+
+
+def _asking(callback: str, submit: str, carried: Mapping[str, str], blocks: list[Block]) -> Block:
     return {
         "type": "modal",
-        "callback_id": REJECT,
-        "title": t.plain("Reject", TITLE),
-        "submit": t.plain("Reject", TITLE),
+        "callback_id": callback,
+        "title": t.plain(submit, TITLE),
+        "submit": t.plain(submit, TITLE),
         "close": t.plain("Back", TITLE),
-        "private_metadata": json.dumps({"request_id": request_id}),
-        "blocks": [
-            t.section("what", t.line(title, 2000)),
-            {
-                "type": "input",
-                "block_id": "reason",
-                "optional": True,
-                "label": t.plain("Why? (everybody will read it)", 2000),
-                "element": {"type": "plain_text_input", "action_id": "value", "multiline": True, "max_length": 1000},
-            },
-        ],
+        "private_metadata": json.dumps(carried),
+        "blocks": blocks,
     }

@@ -1,0 +1,283 @@
+"""Every order of asking, answering, taking back, time and changed plans, against a model of forty lines."""
+
+import itertools
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from approvals.request import ApproverGroup
+from infra.db import Database
+from playbooks.approval_policy import ApprovalPolicy, StepPolicies
+from playbooks.expiry import Expiry
+from playbooks.operations import Refused
+from playbooks.people import Directory, Person
+from tests.fakes.clock import ManualClock
+from tests.fakes.postgres import PostgresServer
+from tests.playbooks.waist import GATE, Waist, gate
+
+NAMES = ("ann", "bob", "cat", "dan", "eve")
+DIRECTORY = Directory(tuple(Person(name, slack=f"U0{name.upper()}", name=name) for name in NAMES))
+PEOPLE = {name: DIRECTORY.slack("T01", f"U0{name.upper()}") for name in NAMES}
+LIMIT = timedelta(minutes=30)
+LONG = GATE.replace("3600", "604800")
+
+
+@dataclass
+class Model:
+    """What a question is: who must agree, who did, and whether the step has heard."""
+
+    groups: tuple[tuple[set[str], int], ...]
+    rejection: str
+    silence: str
+    starter: str = "ann"
+    answers: dict[str, str] = field(default_factory=dict)
+    age: timedelta = timedelta()
+    state: str = "open"
+    is_told: bool = False
+    revision: int = 1
+
+    def enough(self, verdict: str) -> bool:
+        """Whether the answers of one kind fill every seat, nobody two of them."""
+        seats = [number for number, (_, minimum) in enumerate(self.groups) for _ in range(minimum)]
+        people = [name for name, said in self.answers.items() if said == verdict]
+        return any(
+            all(name in self.groups[seat][0] for name, seat in zip(order, seats, strict=True))
+            for order in itertools.permutations(people, len(seats))
+        )
+
+    def may(self, name: str, verdict: str) -> bool:
+        """Whether somebody's answer counts."""
+        is_listed = any(name in members for members, _ in self.groups)
+        is_own = name == self.starter and verdict == "Approve"
+        return self.state == "open" and is_listed and not is_own and name not in self.answers and self.age < LIMIT
+
+    def answer(self, name: str, verdict: str) -> None:
+        """Count it."""
+        self.answers[name] = verdict
+        if verdict == "Reject" and (self.rejection == "first" or self.enough("Reject")):
+            self.state = "Rejected"
+        elif self.enough("Approve"):
+            self.state = "Approved"
+
+    def may_revoke(self, name: str) -> bool:
+        """Whether somebody can take back theirs."""
+        return name in self.answers and not self.is_told and self.age < LIMIT
+
+    def revoke(self, name: str) -> None:
+        """Take it back."""
+        del self.answers[name]
+        self.state = "open"
+
+    def end(self) -> None:
+        """The time is up."""
+        if self.state == "open" and self.age >= LIMIT:
+            is_silent = self.silence == "approve" and "Reject" not in self.answers.values()
+            self.state = "Approved" if is_silent else "TimedOut"
+
+
+class Questions(RuleBasedStateMachine):
+    """The bot beside the model."""
+
+    url = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = Path(tempfile.mkdtemp())
+        self._context = self.opened(self._folder)
+        self.db = self._context.__enter__()
+
+    @staticmethod
+    @contextmanager
+    def opened(folder: Path) -> Iterator[Database]:
+        """A database of one example."""
+        raise NotImplementedError
+        yield
+
+    def teardown(self) -> None:
+        """The database goes with its example."""
+        self._context.__exit__(None, None, None)
+        shutil.rmtree(self._folder)
+
+    @initialize(
+        groups=st.lists(
+            st.tuples(st.sets(st.sampled_from(NAMES), min_size=1), st.integers(1, 2)), min_size=1, max_size=2
+        ),
+        rejection=st.sampled_from(["first", "quorum"]),
+        silence=st.sampled_from(["reject", "reject", "approve"]),
+    )
+    def ask(
+        self,
+        groups: list[tuple[set[str], int]],
+        rejection: Literal["first", "quorum"],
+        silence: Literal["reject", "approve"],
+    ) -> None:
+        """Somebody starts it, and it asks."""
+        self.clock = ManualClock()
+        policy = ApprovalPolicy(
+            tuple(ApproverGroup(tuple(sorted(who)), least, f"g{at}") for at, (who, least) in enumerate(groups)),
+            expires_in=LIMIT,
+            at_expiry=silence,
+            rejection=rejection,
+        )  # fmt: skip
+        self.playbook = gate(runbook=LONG, approvers=NAMES, may_run=("ann",), approval=StepPolicies(policy))
+        self.waist = self.booted()
+        self.execution_id = self.waist.run(by=PEOPLE["ann"])
+        self.model = Model(tuple(groups), rejection, silence)
+
+    def booted(self) -> Waist:
+        """A process on the rows."""
+        made = Waist(self.db, self.clock, self.playbook, directory=DIRECTORY)
+        made.reactions.asking.__dict__["new_id"] = lambda: f"q{len(made.trail())}"
+        return made
+
+    @property
+    def request_id(self) -> str:
+        """The latest question."""
+        return str(self.waist.facts(self.execution_id).approvals[-1].id)
+
+    @rule(name=st.sampled_from(NAMES), verdict=st.sampled_from(["Approve", "Approve", "Reject"]))
+    def decide(self, name: str, verdict: Literal["Approve", "Reject"]) -> None:
+        """Anybody answers, whenever they like."""
+        expected = self.model.may(name, verdict)
+        assert self.happens(lambda: self.waist.operations.decide(self.request_id, PEOPLE[name], verdict)) == expected
+        if expected:
+            self.model.answer(name, verdict)
+
+    @rule(name=st.sampled_from(NAMES))
+    def revoke(self, name: str) -> None:
+        """Anybody takes back what they said, or did not say."""
+        expected = self.model.may_revoke(name)
+        assert self.happens(lambda: self.waist.operations.revoke(self.request_id, PEOPLE[name])) == expected
+        if expected:
+            self.model.revoke(name)
+
+    @rule(minutes=st.sampled_from([1, 10, 30]))
+    def time_passes(self, minutes: int) -> None:
+        """And what is due is done."""
+        self.clock.advance(timedelta(minutes=minutes))
+        if not self.model.is_told:
+            self.model.age += timedelta(minutes=minutes)
+        Expiry(self.db, self.waist.approvals, self.waist.operations.expire, self.clock).pump()
+        self.model.end()
+
+    @rule()
+    def relay(self) -> None:
+        """The engine hears of it, if there is anything to hear."""
+        self.waist.settle()
+        self.model.is_told = self.model.is_told or self.model.state != "open"
+
+    @rule()
+    def everything_comes_again(self) -> None:
+        """A relay that lost its place delivers all of it."""
+        self.waist.again()
+        self.waist.settle()
+        self.model.is_told = self.model.is_told or self.model.state != "open"
+
+    @rule()
+    def restart(self) -> None:
+        """The process dies."""
+        self.waist = self.booted()
+
+    @precondition(lambda self: not self.model.is_told)
+    @rule()
+    def the_plan_changes(self) -> None:
+        """The playbook's text changes what is asked: nobody's answer survives."""
+        approval = self.playbook.approval
+        assert approval is not None
+        policy = replace(approval.usual, never=(*approval.usual.never, f"nobody-{self.model.revision}"))
+        self.playbook = gate(runbook=LONG, approvers=NAMES, may_run=("ann",), approval=StepPolicies(policy))
+        self.waist = self.booted()
+        was_open = self.model.state == "open"
+        if was_open:
+            self.happens(lambda: self.waist.operations.decide(self.request_id, PEOPLE["bob"], "Approve"))
+        self.waist.again("step.waiting")
+        self.waist.settle()
+        self.model = Model(
+            self.model.groups, self.model.rejection, self.model.silence, age=self.model.age,
+            revision=self.model.revision + 1,
+        )  # fmt: skip
+        if self.model.age >= LIMIT:
+            Expiry(self.db, self.waist.approvals, self.waist.operations.expire, self.clock).pump()
+            self.model.end()
+
+    @staticmethod
+    def happens(what: Any) -> bool:
+        """Whether it was done; refusals are sentences."""
+        try:
+            what()
+        except Refused:
+            return False
+        return True
+
+    @invariant()
+    def they_agree(self) -> None:
+        """The latest question is as the model says, and the step moved only if it should."""
+        if not hasattr(self, "model"):
+            return
+        facts = self.waist.facts(self.execution_id)
+        approval = facts.approvals[-1]
+        assert approval.revision == self.model.revision
+        assert approval.status == {"open": "Waiting"}.get(self.model.state, self.model.state)
+        assert {each.actor.name: each.verdict for each in approval.decisions} == self.model.answers
+        step = facts.steps[0].status
+        if not self.model.is_told:
+            assert step == "Waiting"
+        else:
+            assert step == ("Success" if self.model.state == "Approved" else "Failed")
+        assert len(self.waist.trail("execution.ended")) <= 1
+
+
+def machine(opened: Any) -> type[Questions]:
+    """The machine on one kind of database."""
+    return type("OnDatabase", (Questions,), {"opened": staticmethod(opened)})
+
+
+STEPS = settings(
+    max_examples=100,
+    stateful_step_count=15,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=(Phase.explicit, Phase.generate),
+)
+
+
+def test_questions_are_as_the_model_says_on_sqlite(sqlite_template: Path) -> None:
+    """Whatever people, time, restarts and changed plans do, in whatever order."""
+
+    @contextmanager
+    def opened(folder: Path) -> Iterator[Database]:
+        shutil.copy(sqlite_template, folder / "bot.db")
+        db = Database(f"sqlite:///{folder / 'bot.db'}")
+        yield db
+        db.close()
+
+    run_state_machine_as_test(machine(opened), settings=STEPS)
+
+
+def test_questions_are_as_the_model_says_on_postgresql(postgres_server: PostgresServer, postgres_template: str) -> None:
+    """The same on PostgreSQL."""
+
+    @contextmanager
+    def opened(_folder: Path) -> Iterator[Database]:
+        with postgres_server.database(postgres_template) as url:
+            db = Database(url)
+            yield db
+            db.close()
+
+    run_state_machine_as_test(machine(opened), settings=settings(STEPS, max_examples=8))
