@@ -13,6 +13,7 @@ from audit.events import Actor
 from engine.actions import BY_NAME
 from engine.embedded import EmbeddedEngine, Surroundings
 from engine.execution import Execution, Status
+from engine.foreground import Foreground
 from engine.parameters import ParametersInvalid
 from engine.performing import Performer
 from engine.protocol import StartOrder
@@ -182,3 +183,15 @@ def test_aws_reads_by_itself_what_we_may_not(database: Database, clock: ManualCl
     secret = replace(order(PARAMETERS), stored={"/app/image": AwsRefused("SecureString", "It is a secret.")})
     with pytest.raises(ParametersInvalid, match="It is a secret"), database.transaction() as tx:
         engine.start(tx, secret)
+
+
+def test_a_run_in_the_foreground_reads_ahead_too(clock: ManualClock) -> None:
+    """The terminal's `runbook run` and its rehearsals go the same way."""
+    performer = Performer(BY_NAME, lambda state: QuietAws(state.region, state.account, "aws"), clock)
+    engine = Foreground(actions=BY_NAME, performer=performer, clock=clock, pause=clock.advance, parameter_store=read)
+    try:
+        state = engine.run(order(PARAMETERS), lambda _: None)
+    finally:
+        engine.close()
+
+    assert (state.status, state.parameters["Image"]) == (Status.SUCCESS, "ami-1")
