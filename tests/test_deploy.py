@@ -19,7 +19,7 @@ from infra.aws import Aws
 from playbooks.catalog import LIBRARY, load
 
 ROOT: Final = Path(__file__).resolve().parent.parent
-TEMPLATES: Final = sorted((ROOT / "deploy").glob("*.yaml"))
+TEMPLATES: Final = sorted(path for path in (ROOT / "deploy").glob("*.yaml") if path.name != "compose.yaml")
 REGION: Final = "eu-west-1"
 WITH_SSM: Final = {
     "ssm:CreateDocument", "ssm:UpdateDocument", "ssm:DescribeDocument", "ssm:GetDocument",
@@ -80,8 +80,8 @@ def test_cloudformation_would_take_it(path: Path) -> None:
 
 
 def test_there_are_templates() -> None:
-    """The three that the installation guide names."""
-    assert [path.name for path in TEMPLATES] == ["alarms.yaml", "bot-role.yaml", "runbook-role.yaml"]
+    """The three that the installation guide names, and the one for many machines."""
+    assert [path.name for path in TEMPLATES] == ["alarms.yaml", "bot-role.yaml", "ecs.yaml", "runbook-role.yaml"]
 
 
 def test_the_runbooks_role_can_do_what_the_library_does() -> None:
