@@ -20,6 +20,7 @@ TASKS: Final = {"UpgradeTask": "upgrade", "BotTask": "bot", "WorkerTask": "worke
 FILLED: Final = {
     "POSTGRES_PASSWORD": "p", "RABBITMQ_PASSWORD": "r", "AUDIT_KEY": "k" * 32, "SLACK_BOT_TOKEN": "xoxb-1",
     "SLACK_APP_TOKEN": "xapp-1", "SLACK_CHANNEL": "C1", "AWS_REGION": "eu-west-1",
+    "ASSUME_ROLE": "arn:aws:iam::123456789012:role/playbook-bot-runbooks",
 }  # fmt: skip
 
 GIVEN: Final = {
