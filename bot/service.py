@@ -37,7 +37,9 @@ from infra.db import Database, Transaction
 from infra.settings import Settings, load
 from migrations import runner
 from playbooks.access_file import Known, load_access
+from playbooks.alarm import Alarm
 from playbooks.alarm_care import AlarmCare
+from playbooks.alarm_look import AlarmLooks, Asking
 from playbooks.answering import Answering
 from playbooks.automation import Automation, AutomationParts
 from playbooks.automation_facts import AutomationFacts, AutomationSources
@@ -308,6 +310,15 @@ class Service:
             return any(facts.name == name for facts in self.queries.playbooks(by))
 
         return AlarmCare(self.db, self.audit, self.alarms, may_run, self.clock)
+
+    @cached_property
+    def alarm_looks(self) -> AlarmLooks:
+        """What AWS tells of alarms, for their cards."""
+        return AlarmLooks(self.db, self.alarms, self._aws_of_alarm, self.clock)
+
+    def _aws_of_alarm(self, alarm: Alarm) -> Asking:
+        role = self.settings.assume_role
+        return self.aws.session(role, session_name="playbook-bot-alarms", region=alarm.region, account=alarm.account)
 
     @cached_property
     def resources(self) -> Resources:

@@ -290,12 +290,18 @@ def _slack(service: Service, serving: Serving) -> tuple[Handler | None, list[Par
         threaded("notifier", slack.relay.run, stopping),
         led(service, "outbox", slack.outbox.run, stopping, wake=slack.outbox.wake, fence=slack.outbox.led_by),
         threaded("whispers", slack.door.whispers.run, stopping),
+        *errands(slack, stopping),
         *(threaded(f"workbench-{number}", slack.door.workbench.run, stopping) for number in range(WORKBENCHES)),
     ]
     if slack.socket is None:
         return slack.http.handle if slack.http else None, parts
     serving.conditions["no connection to Slack"] = partial(_is_connected, slack.socket)
     return None, [*parts, threaded("socket", slack.socket.run, stopping)]
+
+
+def errands(slack: Assembly, stopping: threading.Event) -> list[Part]:
+    """Looks at what alarms are about, where there is a way to AWS."""
+    return [threaded("errands", slack.errands.run, stopping, wake=slack.errands.wake)] if slack.errands else []
 
 
 def _ground(service: Service) -> Ground:
@@ -316,6 +322,7 @@ def _ground(service: Service) -> Ground:
         resources=service.resources if service.settings.slack_pickers else None,
         previews=service.previews,
         care=service.alarm_care,
+        looks=service.alarm_looks,
     )
 
 

@@ -9,7 +9,7 @@ from audit.trail import Entry
 from bot.slack.blocks import alarm as alarm_blocks
 from bot.slack.blocks import text as t
 from bot.slack.door import SlackDoor
-from bot.slack.store import DETAILS, FAILURES, HELD, REMINDER, STORM, SUGGESTION, TEXT, SlackMessage, SlackStore
+from bot.slack.store import DETAILS, ERRAND, FAILURES, HELD, REMINDER, STORM, SUGGESTION, TEXT, SlackMessage, SlackStore
 from infra.clock import Clock
 from infra.db import Transaction
 from playbooks.queries import Queries
@@ -62,6 +62,7 @@ class AlarmBoard:
                 self.store.hold(tx, card, kind=SUGGESTION, subject=key, channel=channel, now=self.clock(), below=storm)
             else:
                 self._want(tx, card, SUGGESTION, key, channel)
+                self._look(tx, card, key, channel)
         elif card != suggestion_key(key) and self.store.state(tx, card) != HELD:
             # An edit notifies nobody, so the thread says that it is red again.
             self._say_again(tx, card, key)
@@ -98,6 +99,13 @@ class AlarmBoard:
 
     def _want(self, tx: Transaction, key: str, kind: str, subject: str, channel: str) -> None:
         self.store.want(tx, key, kind=kind, subject=subject, channel=channel, now=self.clock(), lane=FAILURES)
+
+    def _look(self, tx: Transaction, card: str, key: str, channel: str) -> None:
+        """Have AWS asked about it once its card stands there."""
+        now = self.clock()
+        self.store.want(
+            tx, f"look:{key}", kind=ERRAND, subject=key, channel=channel, now=now, lane=DETAILS, thread_key=card
+        )
 
     def _say_again(self, tx: Transaction, card: str, key: str) -> None:
         self.store.want(

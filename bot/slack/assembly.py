@@ -14,6 +14,7 @@ from bot.slack.alarm_board import AlarmBoard
 from bot.slack.app import Observe, build_app
 from bot.slack.client import LISTENER_TIMEOUT_SECONDS, web_client
 from bot.slack.door import SlackDoor
+from bot.slack.errands import Errands
 from bot.slack.home import Homes
 from bot.slack.http import SlackHttp
 from bot.slack.identity import People
@@ -28,6 +29,7 @@ from infra.clock import Clock
 from infra.db import Database, Transaction
 from infra.settings_model import Settings
 from playbooks.alarm_care import AlarmCare
+from playbooks.alarm_look import AlarmLooks
 from playbooks.operations import Operations
 from playbooks.people import Directory
 from playbooks.previewing import Previews
@@ -52,6 +54,7 @@ class Ground:
     resources: Resources | None = None
     previews: Previews | None = None
     care: AlarmCare | None = None
+    looks: AlarmLooks | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Assembly:
     app: App
     http: SlackHttp | None
     socket: SocketRunner | None
+    errands: Errands | None = None
 
 
 def assemble(ground: Ground) -> Assembly:
@@ -100,7 +104,10 @@ def assemble(ground: Ground) -> Assembly:
         http = SlackHttp(app, secret, clock, lambda reason: ground.operations.refuse_request("slack", reason))
     else:
         socket = SocketRunner(app, settings.slack_app_token.get_secret_value(), url)
-    return Assembly(door, store, relay, outbox, app, http, socket)
+    errands = None
+    if ground.looks is not None and ground.care is not None:
+        errands = Errands(db, store, web_client(token, url), ground.looks, ground.care, clock)
+    return Assembly(door, store, relay, outbox, app, http, socket, errands)
 
 
 def _door(ground: Ground, store: SlackStore, client: WebClient) -> SlackDoor:

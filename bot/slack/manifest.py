@@ -22,6 +22,7 @@ SCOPES: Final = (
     "channels:read",
     "chat:write",
     "commands",
+    "files:write",
     "groups:read",
     "links:read",
     "links:write",

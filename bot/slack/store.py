@@ -59,6 +59,8 @@ CARD: Final = "card"
 SUGGESTION: Final = "suggestion"
 HOME: Final = "home"
 TEXT: Final = "text"
+ERRAND: Final = "errand"
+"""Left to bot/slack/errands.py, once the card stands for which it is done."""
 STORM: Final = "storm"
 """Many alarms on one card."""
 REMINDER: Final = "reminder"
@@ -185,14 +187,22 @@ class SlackStore:
     def heads(self, connection: Connection, now: datetime) -> list[SlackMessage]:
         """The most urgent message of each road (edits, homes, posts of each channel) that may be sent now."""
         place = func.row_number().over(partition_by=_ROAD, order_by=(_table.lane, _table.next_at, _table.created_at))
-        ready = select(message_table, place.label("place")).where(_IS_OPEN, _table.next_at <= now, _HAS_ITS_PARENT)
+        is_due = and_(_IS_OPEN, _table.kind != ERRAND, _table.next_at <= now, _HAS_ITS_PARENT)
+        ready = select(message_table, place.label("place")).where(is_due)
         first = ready.subquery("ready")
         query = select(first).where(first.c.place == 1).order_by(first.c.lane, first.c.next_at, first.c.key)
         return [_message(row) for row in connection.execute(query).mappings()]
 
+    def errands(self, connection: Connection, now: datetime) -> list[SlackMessage]:
+        """What is to be found out for cards that stand there."""
+        is_due = and_(_IS_OPEN, _table.kind == ERRAND, _table.next_at <= now, _HAS_ITS_PARENT)
+        query = select(message_table).where(is_due).order_by(_table.next_at, _table.key).limit(10)
+        return [_message(row) for row in connection.execute(query).mappings()]
+
     def next_moment(self, connection: Connection, now: datetime) -> datetime | None:
         """When something may be sent next that may not be sent yet."""
-        query = select(func.min(_table.next_at)).where(_IS_OPEN, _HAS_ITS_PARENT, _table.next_at > now)
+        is_later = and_(_IS_OPEN, _table.kind != ERRAND, _HAS_ITS_PARENT, _table.next_at > now)
+        query = select(func.min(_table.next_at)).where(is_later)
         return connection.execute(query).scalar()
 
     def sending(self, tx: Transaction, message: SlackMessage) -> bool:

@@ -30,6 +30,9 @@ NEEDED = {
     "chat_update": {"chat:write"},
     "chat_delete": {"chat:write"},
     "chat_getPermalink": set(),
+    "files_completeUploadExternal": {"files:write"},
+    "files_getUploadURLExternal": {"files:write"},
+    "files_upload_v2": {"files:write"},
     "users_info": {"users:read"},
     "usergroups_users_list": {"usergroups:read"},
     "conversations_info": {"channels:read", "groups:read"},
@@ -55,7 +58,7 @@ def called() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
     }
-    methods = r"(apps|auth|chat|conversations|files|reactions|team|usergroups|users|views)_[a-zA-Z_]+"
+    methods = r"(apps|auth|chat|conversations|files|reactions|team|usergroups|users|views)_[a-zA-Z0-9_]+"
     return {name for name in names if re.fullmatch(methods, name)}
 
 
