@@ -44,10 +44,19 @@ def filled(text: str, values: dict[str, str]) -> str:
     return re.sub(r"\$\{(\w+)(:[?-])([^}]*)\}", one, text)
 
 
+def everywhere(node: Any) -> Any:
+    """The values of a YAML tree filled in, after it was read, as Compose does it."""
+    if isinstance(node, dict):
+        return {key: everywhere(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [everywhere(value) for value in node]
+    return filled(node, FILLED) if isinstance(node, str) else node
+
+
 @pytest.fixture(scope="module")
 def services() -> dict[str, Any]:
     """The services of the Compose file, with a whole deploy/.env."""
-    found: dict[str, Any] = yaml.safe_load(filled(COMPOSE.read_text(encoding="utf-8"), FILLED))["services"]
+    found: dict[str, Any] = everywhere(yaml.safe_load(COMPOSE.read_text(encoding="utf-8")))["services"]
     return found
 
 
@@ -96,7 +105,7 @@ def test_the_settings_are_taken(services: dict[str, Any], tmp_path: Path) -> Non
         settings = load({**given, "PLAYBOOK_BOT_PLAYBOOKS": str(tmp_path)})
 
         assert settings.dispatch == "celery"
-        assert settings.database_url == "postgresql://playbook_bot:p@postgres/playbook_bot"
+        assert settings.database_url == "postgresql+psycopg://playbook_bot:p@postgres/playbook_bot"
         assert settings.broker_url.get_secret_value() == "amqp://playbook_bot:r@rabbitmq//"
 
 
@@ -143,7 +152,7 @@ def test_everything_waits_for_what_it_needs(services: dict[str, Any]) -> None:
 
 def test_data_outlive_their_containers(services: dict[str, Any]) -> None:
     """PostgreSQL and RabbitMQ each keep theirs in a volume; the broker's node keeps its name."""
-    volumes = yaml.safe_load(filled(COMPOSE.read_text(encoding="utf-8"), FILLED))["volumes"]
+    volumes = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))["volumes"]
 
     assert set(volumes) == {"postgres", "rabbitmq"}
     assert all(services[name]["volumes"][0].startswith(f"{name}:/var/lib/") for name in volumes)
