@@ -13,6 +13,7 @@ from typing import Any
 from approvals.store import ApprovalStore
 from audit.events import Actor
 from audit.store import AuditStore
+from audit.trail import Entry
 from bot.metrics import Metrics
 from engine.actions import BY_NAME
 from engine.embedded import EmbeddedEngine, Surroundings
@@ -298,6 +299,7 @@ class Service:
             self.catalog,
             self.directory,
             admins=self.settings.admins,
+            access=self.guard_rules.access,
             answering=self.answering,
         )
         return Queries(sources)
@@ -366,6 +368,7 @@ class Service:
             self.clock,
             account=self.settings.api_account,
             controllers=self._controllers,
+            guards=self.operations.guards,
             prepare=self.prepare,
         )
         return Automation(parts)
@@ -405,7 +408,11 @@ class Service:
             watch=self.expiry.watch,
             speaks_as=self.settings.ssm_principals,
             is_attested=lambda: self.recognise is not None,
+            also=self._also,
         )
+
+    def _also(self, tx: Transaction, entry: Entry) -> None:
+        self.operations.guarding.handle(tx, entry)
 
     @cached_property
     def expiry(self) -> Expiry:

@@ -29,6 +29,7 @@ from infra.leadership import Lead, Leadership, is_anybody_leading
 from infra.settings import SettingsInvalid
 from infra.shared_clock import SharedClock
 from migrations import runner
+from playbooks.access_file import who_is_named
 from playbooks.expiry import SHARED
 
 log = structlog.get_logger()
@@ -306,7 +307,7 @@ def errands(slack: Assembly, stopping: threading.Event) -> list[Part]:
 
 def _ground(service: Service) -> Ground:
     lists = [(*playbook.approvers, *playbook.break_glass, *playbook.may_run) for playbook in service.catalog.all]
-    lists += service.settings.groups.values()
+    lists += [*service.settings.groups.values(), who_is_named(service.guard_rules.access)]
     metrics = service.metrics
     return Ground(
         service.settings,

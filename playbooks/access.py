@@ -20,6 +20,8 @@ Effect = Literal["allow", "deny", "never"]
 VERBS: Final[tuple[Verb, ...]] = get_args(Verb)
 EVERYBODY: Final = "everybody"
 """In `who`: whoever a door has verified, guests too; `*` is every full member."""
+DOCUMENT: Final = "document:"
+"""Before the name of a document that is started through SSM's API, in the place of a playbook's name."""
 STARTER: Final = "starter"
 """In `who`: whoever started the execution in question."""
 _GROUP: Final = re.compile(r"S[A-Z0-9]{2,}")
@@ -140,6 +142,7 @@ def specificity(rule: Rule, wish: Wish, by: Identity) -> Specificity:
 def implicit(playbooks: Iterable[Playbook], admins: Sequence[str]) -> tuple[Rule, ...]:
     """What counts without a file: `may_run` and `approvers` of each playbook, and the settings' `admins`."""
     rules = [*standing(admins), Rule("everybody sees what runs", (EVERYBODY,), ("see",))]
+    rules.append(Rule("keys of the API start documents", (EVERYBODY,), ("run",), playbooks=(f"{DOCUMENT}*",)))
     rules.append(Rule("the lists of approvers decide who approves", (EVERYBODY,), ("approve",)))
     for playbook in playbooks:
         name = (playbook.name,)
@@ -157,8 +160,8 @@ def standing(admins: Sequence[str]) -> tuple[Rule, ...]:
 
 def refusal(decision: Decision, wish: Wish) -> str:
     """What the person is told: what was refused, why, and whom to ask."""
-    what = f"`{wish.playbook}`" if wish.playbook else "what no playbook has started"
-    if wish.verb in ("stop", "resume"):
+    what = f"`{wish.playbook}`"
+    if wish.verb in ("see", "stop", "resume"):
         what = "this execution"
     ask = f" Please ask {decision.ask}." if decision.ask else ""
     return f"You may not {_WORDS[wish.verb]} {what}.{decision.reason and f' {decision.reason}'}{ask}"

@@ -13,15 +13,13 @@ from engine.document import Problem, RunbookRefused
 from engine.model_problems import model_problems
 from engine.source import Source, read
 from infra.nearest import nearest
-from playbooks.access import EVERYBODY, STARTER, VERBS, Access, Effect, Rule, Verb, implicit, standing
+from playbooks.access import DOCUMENT, EVERYBODY, STARTER, VERBS, Access, Effect, Rule, Verb, implicit, standing
 from playbooks.people import Directory
 from playbooks.playbook import Playbook
 from playbooks.refusals import InvalidLibrary
 
 SLACK_ID: Final = re.compile(r"[UWS][A-Z0-9]{2,}")
 CHANNEL_ID: Final = re.compile(r"[CGD][A-Z0-9]{2,}")
-ANY_DOCUMENT: Final = "document:"
-"""Before the name of a document that is started through SSM's API, where playbooks are named."""
 EXPECTED: Final = {
     "": "a map with rules: a list of {who, may, playbooks …}",
     "mode": "enforce or learn",
@@ -106,10 +104,9 @@ def load_access(path: Path | None, known: Known) -> Access:
     return Access(implied, file.ask, written) if file.mode == "learn" else Access(written, file.ask)
 
 
-def who_is_named(access: Access) -> Iterator[str]:
+def who_is_named(access: Access) -> tuple[str, ...]:
     """Everybody whom a rule names: ids of Slack user groups among them."""
-    for rule in (*access.rules, *(access.tried or ())):
-        yield from rule.who
+    return tuple(name for rule in (*access.rules, *(access.tried or ())) for name in rule.who)
 
 
 def _read(path: Path) -> tuple[AccessFile, Source]:
@@ -201,7 +198,7 @@ def _nobody(entry: str, directory: Directory) -> str:
 def _unknown_playbooks(rule: RuleFile, source: Source, at: tuple[str | int, ...], known: Known) -> Iterator[Problem]:
     names = [each.name for each in known.playbooks]
     for index, pattern in enumerate(rule.playbooks):
-        if pattern in names or any(letter in pattern for letter in "*?[") or pattern.startswith(ANY_DOCUMENT):
+        if pattern in names or any(letter in pattern for letter in "*?[") or pattern.startswith(DOCUMENT):
             continue
         near = nearest(pattern, names)
         hint = f' Did you mean "{near}"?' if near else f" Known are: {', '.join(names) or 'none'}."
@@ -213,7 +210,7 @@ def _unknown_playbooks(rule: RuleFile, source: Source, at: tuple[str | int, ...]
 def _unknown_parameters(rule: RuleFile, source: Source, at: tuple[str | int, ...], known: Known) -> Iterator[Problem]:
     declared = _declared(rule, known.playbooks)
     for name in rule.parameters:
-        if name not in declared and not any(each.startswith(ANY_DOCUMENT) for each in rule.playbooks):
+        if name not in declared and not any(each.startswith(DOCUMENT) for each in rule.playbooks):
             near = nearest(name, declared)
             hint = f' Did you mean "{near}"?' if near else f" They declare: {', '.join(declared) or 'none'}."
             text = f'no playbook of this rule has a parameter "{name}".{hint}'

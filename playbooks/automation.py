@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
@@ -25,17 +26,24 @@ from infra.aws_models import partition_of
 from infra.canonical import Json, digest
 from infra.clock import Clock
 from infra.db import Database, Transaction
+from playbooks import automation_alarms
 from playbooks.answering import Answering
 from playbooks.automation_targets import checked, fanned_out
 from playbooks.documents.refusals import SsmRefused
 from playbooks.documents.store import TagStore
+from playbooks.guards import Guards, about
 from playbooks.people import Directory, Identity, actor_of
+from playbooks.refusals import Denied, HeldBack
 
 KIND: Final = "Automation"
 ANSWERS: Final[Mapping[SignalType, Literal["Approve", "Reject"]]] = {
     SignalType.APPROVE: "Approve",
     SignalType.REJECT: "Reject",
 }
+
+GOING_ON: Final = frozenset({SignalType.APPROVE, SignalType.RESUME, SignalType.START_STEP})
+"""Signals after which an execution goes on."""
+STOPPING: Final = ("Cancel", "Complete", str(SignalType.STOP_STEP))
 
 
 class DocumentFinder(Protocol):
@@ -70,6 +78,8 @@ class AutomationParts:
     controllers: Controllers = lambda _: None
     prepare: Prepare = as_it_is
     """Reads ahead what a start needs of Parameter Store."""
+    guards: Guards | None = None
+    """What starts, answers and stops have to pass; None = nothing holds them back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +95,8 @@ class Wish:
     tags: Mapping[str, str] = field(default_factory=dict)
     targets: Mapping[str, Any] = field(default_factory=dict)
     """The members that say what to run on, and how fast (playbooks/automation_targets.py); {} = it runs once."""
+    alarms: Mapping[str, Any] = field(default_factory=dict)
+    """AlarmConfiguration: which alarm cancels it; {} = none."""
     fingerprint: str = ""
     """Digest of everything that was said but the token: the same token may only say the same again."""
 
@@ -105,7 +117,11 @@ class Automation:
             return known
         document = self._parts.documents.wanted(wish.document, wish.version)
         try:
-            return self._start(self._parts.prepare(self._order(wish, document, key, by, principal)), wish)
+            return self._start(self._parts.prepare(self._order(wish, document, key, by, principal)), wish, by)
+        except Denied as error:
+            raise SsmRefused("AccessDeniedException", str(error)) from error
+        except HeldBack as error:
+            raise SsmRefused("AutomationExecutionLimitExceededException", str(error)) from error
         except ParametersInvalid as error:
             raise SsmRefused("InvalidAutomationExecutionParametersException", str(error)) from error
         except IntegrityError:
@@ -116,7 +132,10 @@ class Automation:
             return known
 
     def _order(self, wish: Wish, document: Document, key: str, by: Identity, principal: str) -> StartOrder:
-        parameters, context = wish.parameters, {"door": "api", "principal": principal, "request": wish.fingerprint}
+        parameters = wish.parameters
+        context: dict[str, Json] = {"door": "api", "principal": principal, "request": wish.fingerprint}
+        if wish.alarms:
+            context["alarms"] = dict(wish.alarms)
         if wish.targets:
             checked(document, parameters, wish.targets)
             document, parameters = fanned_out(document, parameters, wish.targets)
@@ -136,11 +155,14 @@ class Automation:
             context=context,
         )
 
-    def _start(self, order: StartOrder, wish: Wish) -> str:
-        with self._parts.db.transaction() as tx:
-            execution_id = self._parts.engine.start(tx, order)
+    def _start(self, order: StartOrder, wish: Wish, by: Identity) -> str:
+        guards = self._parts.guards
+        with self._guarded(), self._parts.db.transaction() as tx:
+            execution_id = guards.start_document(tx, order, by) if guards else self._parts.engine.start(tx, order)
             if execution_id == order.execution_id:
                 self._parts.tags.put(tx, KIND, execution_id, wish.tags)
+                if wish.alarms:
+                    automation_alarms.watch(tx, self._parts.tags, execution_id, wish.alarms)
                 return execution_id
             state = self._parts.executions.get(tx, execution_id)
         return _same(state, wish)
@@ -160,8 +182,9 @@ class Automation:
         """Give a signal; an answer counts only from somebody on the step's Approvers. Raises SsmRefused."""
         refusal: SsmRefused | None = None
         try:
-            with self._parts.db.transaction() as tx:
+            with self._guarded(), self._parts.db.transaction() as tx:
                 state = self._locked(tx, execution_id)
+                self._pass_guards(tx, state, kind, by)
                 document = self._parts.shelf.of(tx, state)
                 _check_names(state, document, payload)
                 if kind in ANSWERS:
@@ -171,8 +194,26 @@ class Automation:
         except SignalRefused as error:
             refusal = SsmRefused("InvalidAutomationSignalException", _sentence(error))
             self._note(Event("signal.refused", execution_id, actor_of(by), _refused_signal(kind, error)))
+        except Denied as error:
+            raise SsmRefused("AccessDeniedException", str(error)) from error
+        except HeldBack as error:
+            raise SsmRefused("InvalidAutomationSignalException", str(error)) from error
         if refusal is not None:
             raise refusal
+
+    def _guarded(self) -> AbstractContextManager[None]:
+        """Around a transaction: what the guards refuse is audited."""
+        return self._parts.guards.audited() if self._parts.guards else nullcontext()
+
+    def _pass_guards(self, tx: Transaction, state: Execution, kind: SignalType, by: Identity) -> None:
+        """Raises Denied; HeldBack for what would let it go on while everything is paused."""
+        guards = self._parts.guards
+        if guards is None:
+            return
+        if kind in ANSWERS:
+            guards.permit_in(tx, about(self._top(tx, state), by, "approve"), by, subject=state.id)
+        if kind in GOING_ON:
+            guards.not_paused(tx, actor_of(by), f"{kind} {state.id}", subject=state.id)
 
     def _answer(self, tx: Transaction, state: Execution, signal: Signal, by: Identity) -> SsmRefused | None:
         """Count an answer; the refusal comes back as a value, so that its event is kept. Raises SignalRefused."""
@@ -217,16 +258,26 @@ class Automation:
 
     def _barred(self, tx: Transaction, state: Execution, by: Identity, what: str) -> SsmRefused | None:
         """Why somebody may not steer what a playbook has started. It is in the trail, so it comes back as a value."""
-        top = state
-        while top.parent_id and (parent := self._parts.executions.get(tx, top.parent_id)) is not None:
-            top = parent
+        top = self._top(tx, state)
         listed = self._parts.controllers(top)
-        if listed is None or top.started_by.id == by.id or self._parts.directory.is_listed(by, listed):
+        if listed is None or self._may_steer(top, by, what, listed):
             return None
         sentence = f"{by.name or by.id} may not {what} execution {state.id}: the playbook does not name them."
         event = Event("access.refused", state.id, actor_of(by), {"what": f"{what} {state.id}", "reason": sentence})
         self._parts.audit.append(tx, [event], self._parts.clock())
         return SsmRefused("AccessDeniedException", sentence)
+
+    def _may_steer(self, top: Execution, by: Identity, what: str, listed: tuple[str, ...]) -> bool:
+        guards = self._parts.guards
+        if guards is not None:
+            return guards.may(about(top, by, "stop" if what in STOPPING else "resume"), by)
+        return top.started_by.id == by.id or self._parts.directory.is_listed(by, listed)
+
+    def _top(self, tx: Transaction, state: Execution) -> Execution:
+        """The execution that has started all of it."""
+        while state.parent_id and (parent := self._parts.executions.get(tx, state.parent_id)) is not None:
+            state = parent
+        return state
 
     def _locked(self, tx: Transaction, execution_id: str) -> Execution:
         claimed = self._parts.executions.lock(tx, execution_id)

@@ -17,6 +17,7 @@ from playbooks.freezes import Pause, frozen, why_frozen
 from playbooks.guard_store import HeldWish, Watcher
 from playbooks.guards import Guards, about
 from playbooks.locks import Holder, busy, keys_of
+from playbooks.mapping import parameters_from
 from playbooks.people import Identity, actor_of
 from playbooks.playbook import Playbook
 from playbooks.refusals import NotAllowed, Refused, UnknownPlaybook
@@ -226,8 +227,8 @@ def with_defaults(playbook: Playbook, given: Mapping[str, Json]) -> Mapping[str,
     """The values of a start as far as they are known: the playbook's, the runbook's, and what is given."""
     declared = playbook.runbook.parameters
     plain = {name: each.default for name, each in declared.items() if not each.is_required}
-    preset = {name: value for name, value in playbook.parameters.items() if name in playbook.fixed}
-    return {**plain, **given, **preset}  # type: ignore[dict-item]  # a default that is missing is required
+    preset = parameters_from(playbook, None, given=frozenset(given))
+    return {**plain, **preset, **given}  # type: ignore[dict-item]  # a default that is missing is required
 
 
 def _not_begun(held: HeldWish, reason: str) -> Event:

@@ -25,12 +25,12 @@ from infra.canonical import Json
 from infra.clock import Clock
 from infra.db import Database, Transaction
 from playbooks import budgets, locks
-from playbooks.access import Access, Decision, Verb, Wish, refusal
+from playbooks.access import DOCUMENT, Access, Decision, Verb, Wish, refusal
 from playbooks.alarm import Alarm
 from playbooks.budgets import Budget
 from playbooks.freezes import Freeze, Pause, frozen, why_frozen
 from playbooks.guard_store import GuardStore, HeldWish
-from playbooks.locks import Holder, busy, keys_of
+from playbooks.locks import Holder, busy, is_same, keys_of
 from playbooks.people import Identity, actor_of
 from playbooks.playbook import Playbook
 from playbooks.refusals import Busy, Denied, HeldBack
@@ -177,6 +177,37 @@ class Guards:
         self.parts.store.count(tx, execution_id, playbook.name, targets, self.parts.clock())
         return execution_id
 
+    def start_document(self, tx: Transaction, order: StartOrder, by: Identity) -> str:
+        """Start what is no playbook. Raises Denied, HeldBack, Busy, ParametersInvalid.
+
+        As on AWS several may work on one resource, but none beside what a playbook has started.
+        """
+        known = self._known(tx, order)
+        if known is not None:
+            return self.parts.engine.start(tx, order)
+        parameters, name = self.bound(order), f"{DOCUMENT}{order.document.name}"
+        self.permit_in(tx, Wish("run", name, parameters, "", order.region, order.account), by)
+        self.not_paused(tx, order.actor, f"run {name}")
+        found = frozen(self.parts.rules.freezes, None, self.parts.clock())
+        if found is not None:
+            raise _held(why_frozen(*found), "frozen", order.actor, f"run {name}")
+        self._take_if_free(tx, order, keys_of(None, order.document, parameters, order.region, order.account))
+        return self.parts.engine.start(tx, order)
+
+    def _take_if_free(self, tx: Transaction, order: StartOrder, keys: Sequence[str]) -> None:
+        now, store = self.parts.clock(), self.parts.store
+        store.turns(tx, keys)
+        held = [each for each in store.holders(tx, keys) if self.is_open(tx, each.execution_id)]
+        for holder in held:
+            state = self.parts.executions.get(tx, holder.execution_id)
+            if state is not None and state.context.get("playbook"):
+                raise _held(busy(holder, now), "busy", order.actor, f"run {order.document.name}", holder.execution_id)
+        free = [key for key in keys if not any(is_same(key, each.key) for each in held)]
+        for stale in store.holders(tx, free):
+            store.release(tx, stale.execution_id)
+        if free:
+            store.take(tx, free, Holder(free[0], order.execution_id, order.document.name, order.actor, now))
+
     def _known(self, tx: Transaction, order: StartOrder) -> str | None:
         return self.parts.executions.by_request_key(tx, order.request_key) if order.request_key else None
 
@@ -305,7 +336,7 @@ def about(state: Execution, by: Identity, verb: Verb) -> Wish:
     """A wish about an execution that is there."""
     return Wish(
         verb,
-        str(state.context.get("playbook") or ""),
+        str(state.context.get("playbook") or f"{DOCUMENT}{state.document_name}"),
         state.parameters,
         None,
         state.region,

@@ -17,12 +17,13 @@ from engine.stored_parameters import Prepare, as_it_is, names_of
 from infra.canonical import Json
 from infra.clock import Clock
 from infra.db import Database, Transaction
-from playbooks.access import Access, Verb, Wish, implicit
+from playbooks.access import DOCUMENT, Access, Verb, Wish, implicit
 from playbooks.alarm import Alarm
 from playbooks.alarm_care import carried, why_silent
 from playbooks.answering import Answering
 from playbooks.asking import Asking
 from playbooks.deciding import Deciding
+from playbooks.facts import ExecutionFacts
 from playbooks.guard_store import GuardStore
 from playbooks.guarding import Guarding
 from playbooks.guards import GuardParts, GuardRules, Guards, about
@@ -379,6 +380,13 @@ class Operations:
             raise Refused(f"There is no execution `{execution_id}`.")
         self.guards.permit(about(state, by, verb), by, subject=execution_id)
         return state
+
+    def may_see(self, facts: ExecutionFacts, by: Identity) -> bool:
+        """Whether somebody may read about an execution; asking leaves no trace."""
+        name = facts.playbook or f"{DOCUMENT}{facts.document}"
+        is_starter = facts.started_by.id == by.id
+        wish = Wish("see", name, facts.parameters, None, facts.region, facts.account, is_starter=is_starter)
+        return self.guards.may(wish, by)
 
     def see(self, execution_id: str, by: Identity) -> None:
         """Let somebody read about an execution. Raises Refused, NotAllowed (audited)."""

@@ -19,6 +19,7 @@ from engine.shelf import DocumentShelf
 from engine.store import ExecutionStore
 from infra.db import Database, Transaction
 from infra.masking import PLAIN
+from playbooks.access import Access, Wish, implicit
 from playbooks.alarm_queries import AlarmQueries, alarm_facts
 from playbooks.answering import Answering
 from playbooks.facts import (
@@ -62,6 +63,8 @@ class Sources:
     catalog: Shelf
     directory: Directory
     admins: tuple[str, ...] = ()
+    access: Access | None = None
+    """The rules that count; None = what the playbooks and `admins` imply."""
     answering: Answering | None = None
     """Who may answer; None = by the directory alone, without rotas."""
 
@@ -76,12 +79,12 @@ class Queries:
     # -- playbooks
 
     def playbooks(self, by: Identity | None = None) -> Sequence[PlaybookFacts]:
-        """All playbooks, or those this person may run."""
-        directory, admins = self._from.directory, self._from.admins
+        """All playbooks, or those this person may run: with some values, somewhere."""
+        access = self._from.access or Access(implicit(self._from.catalog.all, self._from.admins))
         found = [
             playbook
             for playbook in self._from.catalog.all
-            if by is None or directory.is_listed(by, (*playbook.may_run, *admins))
+            if by is None or access.decide(Wish("run", playbook.name), by).is_allowed
         ]
         return [self._playbook(playbook) for playbook in found]
 

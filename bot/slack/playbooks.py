@@ -18,6 +18,7 @@ from bot.slack.door import SlackDoor, pressed, sender_of
 from bot.slack.forms import Forms, order_of
 from bot.slack.guards import GUARD_VERBS, GuardListeners, offered
 from playbooks.facts import PlaybookFacts
+from playbooks.guards import OVERRIDE
 from playbooks.operations import Order, ParametersRefused, Refused
 from playbooks.people import Identity
 from playbooks.typed import typed_values
@@ -30,11 +31,20 @@ class Wish:
     facts: PlaybookFacts
     pairs: Mapping[str, str]
     region: str
+    override: str = ""
+    """Why it shall start in a freeze."""
 
     def order(self, channel: str, request_key: str) -> Order:
         """As the verbs take it."""
         values = typed_values(self.facts.parameters, self.pairs)
-        return Order(self.facts.name, values, channel=channel, request_key=request_key, region=self.region)
+        return Order(
+            self.facts.name,
+            values,
+            channel=channel,
+            request_key=request_key,
+            region=self.region,
+            override=self.override,
+        )
 
 
 class PlaybookListeners:
@@ -61,6 +71,7 @@ class PlaybookListeners:
             if wanted.problem:
                 return t.escape(wanted.problem)
             if wanted.verb == "audit" and wanted.words:
+                self._door.operations.see(self._door.queries.execution(wanted.words[0]).id, by)
                 blocks.extend(answers.timeline(self._door.queries.timeline(wanted.words[0])))
                 return "What happened, in order:"
             if wanted.verb in GUARD_VERBS:
@@ -89,7 +100,7 @@ class PlaybookListeners:
             case "whoami":
                 return answers.whoami(by)
             case "status":
-                return self._status(wanted)
+                return self._status(wanted, by)
             case "approvals":
                 found = door.queries.open_approvals()
                 return answers.approval_list(found, door.links([each.execution_id for each in found]))
@@ -102,14 +113,16 @@ class PlaybookListeners:
         hint = f" Did you mean `{command} {wanted.suggestion}`?" if wanted.suggestion else f" Try `{command} help`."
         return f"I do not know {t.code(t.cut(wanted.verb, 60))}.{hint}"
 
-    def _status(self, wanted: Typed) -> str:
+    def _status(self, wanted: Typed, by: Identity) -> str:
         door = self._door
         if wanted.words:
             facts = door.queries.execution(wanted.words[0])
+            door.operations.see(facts.id, by)
             line = answers.execution_line(facts, door.links([facts.id]).get(facts.id, ""))
             return f"{line}\n{t.line(facts.failure_message, 1000)}" if facts.failure_message else line
         found = door.queries.executions(limit=10, is_open=True, is_brief=True)
         found = found or door.queries.executions(limit=5, is_brief=True)
+        found = [each for each in found if door.operations.may_see(each, by)]
         return answers.execution_list(found, door.links([each.id for each in found]))
 
     def _control(self, wanted: Typed, by: Identity) -> str:
@@ -128,12 +141,13 @@ class PlaybookListeners:
         facts = self._door.queries.playbook(wanted.words[0].lower())
         pairs = dict(wanted.pairs)
         region = pairs.pop("region", "") if all(each.name != "region" for each in facts.parameters) else ""
+        override = pairs.pop(OVERRIDE, "") if all(each.name != OVERRIDE for each in facts.parameters) else ""
         loose = [each.name for each in facts.parameters if each.is_required and each.name not in pairs]
         surplus = wanted.words[1 + len(loose) :]
         if surplus:
             raise Refused(f"I do not know what `{t.cut(surplus[0], 100)}` is. Please say it as `parameter=value`.")
         pairs.update(zip(loose, wanted.words[1:], strict=False))
-        return Wish(facts, pairs, region)
+        return Wish(facts, pairs, region, override=override)
 
     def _run(self, wish: Wish, by: Identity, body: Mapping[str, Any], client: WebClient) -> str | None:
         key = f"slash:{body.get('trigger_id')}" if body.get("trigger_id") else ""

@@ -30,13 +30,14 @@ def _me(service: Service, person: str | None) -> Identity:
 @click.argument("playbook")
 @click.argument("parameters", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option("--region", default="", help="Where to run; default: the bot's own Region.")
+@click.option("--override", default="", help="Why it shall start although a freeze holds.")
 @pass_json
 @sentences
-def run(playbook: str, parameters: tuple[str, ...], region: str, *, as_json: bool) -> None:
+def run(playbook: str, parameters: tuple[str, ...], region: str, override: str, *, as_json: bool) -> None:
     """Start a playbook."""
     with Service.opened() as service:
         given = typed_values(service.queries.playbook(playbook).parameters, parse_pairs(parameters))
-        order = Order(playbook, given, request_key=f"terminal:{uuid.uuid4()}", region=region)
+        order = Order(playbook, given, request_key=f"terminal:{uuid.uuid4()}", region=region, override=override)
         execution_id = service.operations.start(order, _me(service, None))
     if as_json:
         print_json({"execution": execution_id})

@@ -1,0 +1,236 @@
+"""What holds starts back, as people in Slack meet it: a resource in use, everything paused, why they may not."""
+
+import textwrap
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.db import Database
+from playbooks.alarm import Alarm, AlarmMetric
+from tests.bot.slack.rig import KIM, SPARE, Rig, library
+from tests.fakes.strict_slack import StrictSlack
+
+ACCESS = """\
+ask: "#sre-leads"
+rules:
+  - {who: "*", may: [run], playbooks: restart}
+  - {who: "*", rule: deny, may: run, playbooks: restart, parameters: {Size: large}, ask: "#dba"}
+  - {who: sam, may: run, playbooks: restart, parameters: {Size: large}}
+  - {who: [sam, kim], may: [approve, stop]}
+"""
+LOCKED = """\
+title: Fix it
+trigger: {name: "web-*"}
+start: auto
+parameters: {InstanceId: "{{ alarm.dimensions.InstanceId }}"}
+approvers: [sam, kim]
+may_run: [lee, sam]
+lock: InstanceId
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The usual playbooks, and one that has its instance alone."""
+    folder = library(tmp_path)
+    (folder / "fix").mkdir()
+    (folder / "fix" / "playbook.yaml").write_text(LOCKED, encoding="utf-8")
+    runbook = (folder / "restart" / "runbook.yaml").read_text(encoding="utf-8")
+    (folder / "fix" / "runbook.yaml").write_text(runbook, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def busy(slack: StrictSlack, sqlite_database: Database, folder: Path) -> Iterator[Rig]:
+    """A bot with that playbook, whose admin is Kim."""
+    made = Rig(slack, str(sqlite_database.url), folder, fields={"admins": ("kim",)})
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def ruled(slack: StrictSlack, sqlite_database: Database, folder: Path, tmp_path: Path) -> Iterator[Rig]:
+    """A bot whose access is in a file."""
+    (tmp_path / "access.yaml").write_text(ACCESS, encoding="utf-8")
+    made = Rig(slack, str(sqlite_database.url), folder, fields={"access": tmp_path / "access.yaml"})
+    yield made
+    made.close()
+
+
+def buttons(answer: Any) -> dict[str, str]:
+    """action_id -> value of an answer's buttons."""
+    blocks = [block for block in answer.json.get("blocks", ()) if block["type"] == "actions"]
+    return {each["action_id"]: each["value"] for block in blocks for each in block["elements"]}
+
+
+def red(name: str = "web-1") -> Alarm:
+    """An alarm on the instance."""
+    metric = AlarmMetric("m1", "AWS/EC2", "CPUUtilization", {"InstanceId": "i-0abc"})
+    return Alarm(name, "ALARM", "123456789012", "eu-west-1", datetime.now(UTC), metrics=(metric,))
+
+
+def texts(rig: Rig) -> str:
+    """Everything that stands in the channel."""
+    rig.clock_on()
+    rig.settle()
+    return "\n".join(str(message) for message in rig.slack.messages())
+
+
+def test_whoever_comes_second_is_told_who_is_at_it(busy: Rig) -> None:
+    """Privately, with *Notify me* and *Take over*, and the same as commands."""
+    first = busy.started("run fix i-0abc")
+
+    answer = busy.command("run fix i-0abc", busy.sam)
+
+    assert f"i-0abc is already being handled by Fix it ({first.id[:8]}), started by Lee Park" in answer.text
+    assert f"`/playbook notify {first.id[:8]}`" in answer.text
+    assert buttons(answer).keys() == {"guard_notify", "guard_take_over"}
+    assert buttons(answer)["guard_notify"] == first.id
+    assert busy.count() == 1
+    assert "start.refused" in busy.events()
+
+
+def test_notify_me_calls_in_the_thread(busy: Rig) -> None:
+    """Whoever pressed it is mentioned below the card when the run is over."""
+    first = busy.started("run fix i-0abc")
+    offered = buttons(busy.command("run fix i-0abc", busy.sam))
+
+    busy.click("guard_notify", offered["guard_notify"], busy.sam)
+    assert busy.whispers() == ["You will be told in its thread when it is over."]
+    assert "is free" not in texts(busy)
+    busy.command(f"stop {first.id[:8]}")
+
+    assert f"<@{busy.sam}> `i-0abc` is free: this run ended (Cancelled)." in texts(busy)
+
+
+def test_take_over_by_button(busy: Rig) -> None:
+    """The first is stopped, the second runs, and both cards say so."""
+    first = busy.started("run fix i-0abc")
+    offered = buttons(busy.command("run fix i-0abc", busy.sam))
+
+    busy.click("guard_take_over", offered["guard_take_over"], busy.sam)
+    busy.settle()
+
+    second = busy.newest()
+    assert second.id != first.id
+    assert second.started_by.id == "person:sam"
+    assert busy.service.queries.execution(first.id).status == "Cancelled"
+    assert busy.whispers() == [f"Fix it `{first.id[:8]}` is over, and yours has started: `{second.id[:8]}`."]
+    assert f"<@{busy.sam}>" in texts(busy) or "took over i-0abc for fix" in texts(busy)
+
+
+def test_take_over_is_not_for_everybody(busy: Rig) -> None:
+    """Somebody else's button does nothing in foreign hands."""
+    first = busy.started("run fix i-0abc")
+    offered = buttons(busy.command("run fix i-0abc", busy.sam))
+
+    busy.click("guard_take_over", offered["guard_take_over"], busy.max)
+
+    assert busy.whispers() == ["You may not run `fix`."]
+    assert busy.service.queries.execution(first.id).status == "Waiting"
+    assert busy.count() == 1
+
+
+def test_a_click_on_an_alarm_is_told_with_buttons(busy: Rig) -> None:
+    """*Run* on the second alarm's card: who is at it, and what can be done."""
+    busy.started("run fix i-0abc")
+    second = busy.service.operations.receive(red())
+
+    busy.click("suggest_run:fix", f"{second.key}|fix", busy.sam)
+
+    busy.door.whispers.pump()
+    (whisper,) = busy.slack.whispered
+    assert "already being handled by Fix it" in whisper["text"]
+    assert [block["type"] for block in whisper["blocks"]] == ["section", "actions", "context"]
+
+
+def test_a_second_alarm_is_noted_on_the_first_card(busy: Rig) -> None:
+    """It starts nothing; its own card and the first one's thread say who is at it."""
+    busy.service.operations.receive(red())
+    busy.settle()
+
+    busy.service.operations.receive(red("web-1-disk"))
+
+    assert busy.count() == 1
+    said = texts(busy)
+    assert said.count("i-0abc is already being handled by Fix it") >= 2
+
+
+def test_the_big_red_switch(busy: Rig) -> None:
+    """An admin pauses with a reason; everybody is told; starts and approvals wait; *Resume* lets them go on."""
+    first = busy.started("run fix i-0abc")
+
+    refused = busy.command("pause DNS is down", busy.lee)
+    assert refused.text == "Only the admins of the settings may pause everything."
+    paused = busy.command("pause DNS is down", KIM)
+    assert paused.text == "Everything is paused. `/playbook pause off` resumes it."
+    assert "paused everything: DNS is down" in texts(busy)
+
+    assert "Everything is paused by Kim Bell" in busy.command("run nap").text
+    busy.click("approve", busy.buttons()["approve"], busy.sam)
+    assert "Everything is paused by Kim Bell" in busy.whispers()[-1]
+    state = busy.command("pause", KIM)
+    assert "Everything is paused by Kim Bell" in state.text
+    busy.click("guard_resume", buttons(state)["guard_resume"], KIM)
+    assert busy.whispers()[-1] == "Everything goes on."
+    assert "let everything go on" in texts(busy)
+    assert buttons(busy.command("pause", KIM)).keys() == {"guard_pause"}
+    busy.click("approve", busy.buttons()["approve"], busy.sam)
+    busy.settle()
+    assert busy.service.queries.execution(first.id).status == "Success"
+
+
+def test_access_of_a_file_counts_in_slack(ruled: Rig) -> None:
+    """Small for everybody, large for Sam; the refusal names whom to ask, and nobody else sees it."""
+    assert "Started *Restart it*" in ruled.command("run restart i-0abc", ruled.max).text
+
+    refused = ruled.command("run restart i-0abc Size=large", ruled.max)
+
+    assert refused.json["response_type"] == "ephemeral"
+    assert refused.text == "You may not run `restart`. It is access.yaml:4 that refuses it. Please ask #dba."
+    assert "Started *Restart it*" in ruled.command("run restart i-0abc Size=large", ruled.sam).text
+    assert ruled.command("run nap").text == "You may not run `nap`. Please ask #sre-leads."
+    assert ruled.events().count("access.refused") == 2
+
+
+def test_why_prints_each_rule(ruled: Rig) -> None:
+    """For oneself, or for somebody who is mentioned; the deciding rule first."""
+    mine = ruled.command("why restart i-0abc Size=large", ruled.max).text
+    sams = ruled.command(f"why <@{ruled.sam}|sam> restart InstanceId=i-0abc Size=large", ruled.max).text
+
+    assert mine == textwrap.dedent("""\
+        *You may not run restart with InstanceId=i-0abc, Note=none, Size=large in eu-west-1.*
+        :point_right: access.yaml:4: it denys *; Size = large – this one decides
+        :small_blue_diamond: access.yaml:3: it allows *
+        :white_small_square: whoever started it: it is for starter
+        :white_small_square: access.yaml:5: it is for sam
+        :white_small_square: access.yaml:6: it is for sam, kim
+        :information_source: Ask #dba.""")
+    assert sams.splitlines()[:2] == [
+        "*Sam Reyes may run restart with InstanceId=i-0abc, Note=none, Size=large in eu-west-1.*",
+        ":point_right: access.yaml:5: it allows sam; Size = large – this one decides",
+    ]
+
+
+def test_what_may_not_be_seen_is_not_told(ruled: Rig) -> None:
+    """Status, audit and lists of executions are for those whom a rule lets see them."""
+    execution = ruled.started("run restart i-0abc")
+    guest = ruled.slack.people[SPARE[0]]
+    guest.update(is_restricted=True)
+
+    assert ruled.command(f"status {execution.id[:8]}", ruled.max).text.startswith(":raised_hand:")
+    for verb in ("status", "audit"):
+        answer = ruled.command(f"{verb} {execution.id[:8]}", SPARE[0])
+        assert answer.text == "You may not see this execution. Please ask #sre-leads."
+    assert ruled.command("status", SPARE[0]).text == "Nothing runs, and nothing has run yet."
+
+
+def test_home_and_list_show_what_one_may_run(ruled: Rig) -> None:
+    """By the rules of the file, not by the playbooks' own lists."""
+    text = ruled.command("list", ruled.max).text
+
+    assert "*restart*" in text
+    assert "*nap*" not in text
