@@ -36,6 +36,7 @@ def build_api(service: Service, port: int) -> tuple[Serving, str]:
         Part("dispatcher", dispatcher.start, dispatcher.stop),
         threaded("reactions", relay.run, serving.stopping, wake=service.db.wake),
         *event_parts(service, serving.stopping),
+        threaded("alarm watch", service.alarm_watch.run, serving.stopping),
         Part("api", server.start, server.stop),
     ]
     return serving, server.url

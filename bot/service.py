@@ -43,6 +43,7 @@ from playbooks.alarm_care import AlarmCare
 from playbooks.alarm_look import AlarmLooks, Asking
 from playbooks.answering import Answering
 from playbooks.automation import Automation, AutomationParts
+from playbooks.automation_alarms import AlarmWatch
 from playbooks.automation_facts import AutomationFacts, AutomationSources
 from playbooks.budgets import Budget
 from playbooks.catalog import Catalog
@@ -377,6 +378,14 @@ class Service:
         """Who may steer an execution through SSM's API: for a playbook's, those whom it names."""
         playbook = self.catalog.get(str(state.context.get("playbook", "")))
         return (*playbook.may_run, *playbook.approvers, *self.settings.admins) if playbook else None
+
+    @cached_property
+    def alarm_watch(self) -> AlarmWatch:
+        """Cancels executions whose alarm goes off."""
+        return AlarmWatch(
+            self.db, self.executions, TagStore(), self.engines,
+            lambda state, service, operation, members: self._aws_for(state).call(service, operation, members),
+        )  # fmt: skip
 
     @cached_property
     def automation_facts(self) -> AutomationFacts:

@@ -135,7 +135,7 @@ def build(service: Service) -> Serving:
         *intake_parts,
         web,
         *event_parts(service, serving.stopping),
-        *_api(service),
+        *_api(service, serving.stopping),
     ]
     for problem in service.catalog.warnings:  # a broken folder stops the start here, before anything runs
         log.warning("a step of a playbook will fail", problem=str(problem))
@@ -252,12 +252,13 @@ def event_parts(service: Service, stopping: threading.Event) -> list[Part]:
     return [threaded("events", relay.run, stopping), threaded("deliveries", way.run, stopping, wake=way.wake)]
 
 
-def _api(service: Service) -> list[Part]:
+def _api(service: Service, stopping: threading.Event) -> list[Part]:
     """SSM's API, where the settings open it. Raises KeysInvalid, OSError."""
     if service.settings.api_port is None:
         return []
     server = api_server(service, service.settings.api_port)
-    return [Part("api", server.start, server.stop)]
+    watch = led(service, "alarm watch", service.alarm_watch.run, stopping, wake=service.db.wake)
+    return [watch, Part("api", server.start, server.stop)]
 
 
 def _watch(service: Service, serving: Serving) -> None:

@@ -2,7 +2,7 @@
 
 import threading
 import weakref
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from bot.api.automations import AutomationOperations
 from engine.actions import BY_NAME
 from engine.dispatch.local import LocalDispatcher
 from engine.embedded import EmbeddedEngine, Surroundings
+from engine.execution import Execution
 from engine.performing import Performer
 from engine.scripts.runner import ScriptRunner
 from engine.scripts.script import ScriptPolicy
@@ -30,6 +31,7 @@ from playbook_moto.aws import MotoAws
 from playbook_moto.documents import MotoDocuments
 from playbook_moto.timers import Agenda, VirtualClock
 from playbooks.automation import Automation, AutomationParts
+from playbooks.automation_alarms import AlarmWatch
 from playbooks.automation_facts import AutomationFacts, AutomationSources
 from playbooks.catalog import Catalog
 from playbooks.documents.store import PreviewStore, TagStore
@@ -81,6 +83,7 @@ class World:
         self._engine = self._new_engine(backend, scripts)
         self._agenda = Agenda(self._clock, _weakly(self._root_of), self._engine.carry)
         self.operations = self._new_operations(backend).operations()
+        self._alarms = self._new_alarms()
         stop = self._dispatch()
         self._end = weakref.finalize(self, _close, stop, scripts, self._db)
 
@@ -122,6 +125,14 @@ class World:
         )  # fmt: skip
         return AutomationOperations(verbs, facts)
 
+    def _new_alarms(self) -> AlarmWatch:
+        aws = MotoAws(self.account, self.region, self._settings.endpoint)
+
+        def call(state: Execution, service: str, operation: str, members: Mapping[str, Any]) -> Mapping[str, Any]:
+            return aws.of(state).call(service, operation, members)
+
+        return AlarmWatch(self._db, self._executions, TagStore(), self._engine, call)
+
     def _dispatch(self) -> Any:
         if not self._settings.real_time:
             self._engine.dispatcher = self._agenda
@@ -135,6 +146,7 @@ class World:
         """One operation of SSM's API. Raises ApiError, SsmRefused."""
         _, arn, _ = sts_backends[self.account]["aws"].get_caller_identity(access_key, self.region)
         by = Directory().iam(arn, name=arn.rpartition("/")[2], spellings=_spellings(arn))
+        self.settle()
         with self._clock.of(self._root_of(str(given.get("AutomationExecutionId") or ""))):
             answer = self.operations[operation](Asked(operation, given, by, arn, self.region))
         if operation.startswith(("Start", "Send", "Stop")):
@@ -142,7 +154,8 @@ class World:
         return answer
 
     def settle(self) -> None:
-        """Without real time: run everything until it is over or waits for people."""
+        """Heed alarms; without real time also run everything until it is over or waits for people."""
+        self._alarms.pump()
         if not self._settings.real_time:
             self._agenda.settle(self._held)
 

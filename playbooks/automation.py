@@ -26,6 +26,7 @@ from infra.aws_models import partition_of
 from infra.canonical import Json, digest
 from infra.clock import Clock
 from infra.db import Database, Transaction
+from playbooks import automation_alarms
 from playbooks.answering import Answering
 from playbooks.automation_targets import checked, fanned_out
 from playbooks.documents.refusals import SsmRefused
@@ -94,6 +95,8 @@ class Wish:
     tags: Mapping[str, str] = field(default_factory=dict)
     targets: Mapping[str, Any] = field(default_factory=dict)
     """The members that say what to run on, and how fast (playbooks/automation_targets.py); {} = it runs once."""
+    alarms: Mapping[str, Any] = field(default_factory=dict)
+    """AlarmConfiguration: which alarm cancels it; {} = none."""
     fingerprint: str = ""
     """Digest of everything that was said but the token: the same token may only say the same again."""
 
@@ -129,7 +132,10 @@ class Automation:
             return known
 
     def _order(self, wish: Wish, document: Document, key: str, by: Identity, principal: str) -> StartOrder:
-        parameters, context = wish.parameters, {"door": "api", "principal": principal, "request": wish.fingerprint}
+        parameters = wish.parameters
+        context: dict[str, Json] = {"door": "api", "principal": principal, "request": wish.fingerprint}
+        if wish.alarms:
+            context["alarms"] = dict(wish.alarms)
         if wish.targets:
             checked(document, parameters, wish.targets)
             document, parameters = fanned_out(document, parameters, wish.targets)
@@ -155,6 +161,8 @@ class Automation:
             execution_id = guards.start_document(tx, order, by) if guards else self._parts.engine.start(tx, order)
             if execution_id == order.execution_id:
                 self._parts.tags.put(tx, KIND, execution_id, wish.tags)
+                if wish.alarms:
+                    automation_alarms.watch(tx, self._parts.tags, execution_id, wish.alarms)
                 return execution_id
             state = self._parts.executions.get(tx, execution_id)
         return _same(state, wish)

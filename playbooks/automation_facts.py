@@ -18,6 +18,7 @@ from engine.store import ExecutionStore, Selection
 from engine.wire import automation_execution
 from infra.clock import Clock
 from infra.db import Database, Transaction
+from playbooks import automation_alarms
 from playbooks.automation import KIND, DocumentFinder, Wish, not_found
 from playbooks.automation_targets import checked, is_cross_account, is_fan_out, previewed, view
 from playbooks.documents.refusals import SsmRefused
@@ -114,6 +115,7 @@ class AutomationFacts:
         found: Facts = {**automation_execution(state, document), "ExecutedBy": self._executed_by(state)}
         if state.parent_id and state.context.get("target"):
             found["Target"] = state.context["target"]
+        found |= automation_alarms.told(connection, self._from.tags, state)
         if not is_fan_out(state):
             return found
         found = {name: value for name, value in found.items() if name not in ("CurrentStepName", "CurrentAction")}

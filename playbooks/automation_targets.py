@@ -51,6 +51,9 @@ def _check_targets(document: Document, members: Mapping[str, Any]) -> None:
         raise _invalid("Targets need TargetParameterName: the parameter that each target's value is given to.")
     if name and not targets:
         raise _invalid("TargetParameterName needs Targets, whose values it is to take.")
+    for place in locations:
+        if place.get("TargetLocationAlarmConfiguration"):
+            raise _invalid("TargetLocationAlarmConfiguration is not carried out here; give AlarmConfiguration for all.")
     for target in targets:
         key = str(target.get("Key", ""))
         if key not in KEYS and not key.startswith("tag:"):

@@ -17,7 +17,6 @@ from playbooks.documents.refusals import SsmRefused
 MOST_TAGS_AT_START: Final = 5
 NOT_CARRIED_OUT: Final = {
     "TargetLocationsURL": "InvalidTarget",
-    "AlarmConfiguration": "ValidationException",
 }
 """Members that this engine cannot honour, and the code they are refused with: never taken and then ignored."""
 
@@ -126,6 +125,7 @@ def _wish(asked: Asked) -> Wish:
         asked.text("ClientToken"),
         found,
         _targets(given),
+        given.get("AlarmConfiguration") or {},
         fingerprint(given),
     )
 

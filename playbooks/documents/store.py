@@ -169,6 +169,13 @@ class TagStore:
             found.setdefault(row.resource_id, {})[row.key] = row.value
         return found
 
+    def of_kind(self, reader: Reader, kind: str) -> dict[str, dict[str, str]]:
+        """The tags of everything of a kind."""
+        found: dict[str, dict[str, str]] = {}
+        for row in reader.execute(select(tag_table).where(tag_table.c.kind == kind)):
+            found.setdefault(row.resource_id, {})[row.key] = row.value
+        return found
+
     def put(self, tx: Transaction, kind: str, resource_id: str, tags: Mapping[str, str]) -> None:
         """Set these tags; others stay."""
         if tags:

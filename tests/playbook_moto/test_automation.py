@@ -70,6 +70,24 @@ def test_a_runbook_runs_on_every_tagged_instance(aws: Mocked) -> None:
     assert [aws.state(each) for each in ids] == ["stopped", "stopped", "running"]
 
 
+def test_a_red_alarm_cancels(aws: Mocked) -> None:
+    """AlarmConfiguration heeds the mocked CloudWatch, however the alarm came to its state."""
+    aws.create("Ask", runbook(ask("arn:aws:iam::123456789012:user/lee"), nap()))
+    cloudwatch = aws.client("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName="web", Namespace="AWS/EC2", MetricName="CPUUtilization", Statistic="Average", Period=60,
+        EvaluationPeriods=1, Threshold=90, ComparisonOperator="GreaterThanThreshold",
+    )  # fmt: skip
+    cloudwatch.set_alarm_state(AlarmName="web", StateValue="OK", StateReason="test")
+    asking = aws.start("Ask", AlarmConfiguration={"Alarms": [{"Name": "web"}]})
+    assert aws.execution(asking)["AutomationExecutionStatus"] == "Waiting"
+
+    cloudwatch.set_alarm_state(AlarmName="web", StateValue="ALARM", StateReason="test")
+
+    assert aws.execution(asking)["AutomationExecutionStatus"] == "Cancelled"
+    assert aws.execution(asking)["TriggeredAlarms"] == [{"Name": "web", "State": "ALARM"}]
+
+
 def test_a_question_waits_for_its_answer(aws: Mocked) -> None:
     """However much time other executions jump over."""
     aws.create("Ask", runbook(ask("arn:aws:iam::123456789012:user/lee"), nap()))

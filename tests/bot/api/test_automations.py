@@ -71,7 +71,7 @@ def test_an_execution_is_started_answered_and_ends(both: ApiWorld) -> None:
         ({"DocumentVersion": "7"}, "AutomationDefinitionVersionNotFoundException"),
         ({"Parameters": {"Whom": ["me"]}}, "InvalidAutomationExecutionParametersException"),
         ({"Parameters": {"Who": ["me", "you"]}}, "InvalidAutomationExecutionParametersException"),
-        ({"AlarmConfiguration": {"Alarms": [{"Name": "web"}]}}, "ValidationException"),
+        ({"TargetLocationsURL": "https://b.s3.amazonaws.com/x"}, "InvalidTarget"),
         ({"Mode": "Sometimes"}, "ValidationException"),
         ({"ClientToken": "x" * 36}, "ValidationException"),
         ({"Tags": [{"Key": f"k{n}", "Value": "v"} for n in range(6)]}, "ValidationException"),

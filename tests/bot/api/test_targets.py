@@ -190,7 +190,10 @@ def test_a_value_is_never_evaluated(world: ApiWorld) -> None:
         (on("a", MaxConcurrency="0"), "ValidationException"),
         (on("a", Parameters={"Size": ["huge"]}), "InvalidAutomationExecutionParametersException"),
         (on("a", Parameters={"Whom": ["x"]}), "InvalidAutomationExecutionParametersException"),
-        (on("a", TargetLocationsURL="https://b.s3.amazonaws.com/x"), "InvalidTarget"),
+        (
+            on("a", TargetLocations=[{"TargetLocationAlarmConfiguration": {"Alarms": [{"Name": "web"}]}}]),
+            "InvalidTarget",
+        ),
     ],
 )  # fmt: skip
 def test_targets_that_cannot_be_meant_are_refused(lone: ApiWorld, members: dict[str, Any], wanted: str) -> None:
