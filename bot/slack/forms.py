@@ -15,7 +15,7 @@ from bot.slack.client import NO_ANSWER
 from bot.slack.door import SlackDoor
 from infra.aws_errors import AwsRefused, AwsUnreachable
 from playbooks.facts import PlaybookFacts
-from playbooks.operations import Order, ParametersRefused
+from playbooks.operations import Order, ParametersRefused, Refused
 from playbooks.people import Identity
 from playbooks.resources import PLURALS, READERS, Listing, Resource, search
 from playbooks.typed import typed_values
@@ -76,6 +76,15 @@ class Forms:
     ) -> None:
         """Replace what was opened by the whole form."""
         self._update(client, view_id, self.view(facts, given, errors, carried))
+
+    def from_alarm(self, order: Order, by: Identity, facts: PlaybookFacts) -> dict[str, str]:
+        """What the alarm fills in by itself; nothing where it lacks something for that."""
+        try:
+            wish = self._door.operations.planned(order, by)
+        except Refused:
+            return {}
+        asked_for = {each.name for each in facts.parameters}
+        return {name: inputs.as_text(value) for name, value in wish.parameters.items() if name in asked_for}
 
     def at_once(self, facts: PlaybookFacts, given: Mapping[str, str], carried: Mapping[str, str]) -> dict[str, Any]:
         """The form with what is known already: to take the place of another one, which cannot wait for AWS."""

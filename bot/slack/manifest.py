@@ -90,7 +90,7 @@ def manifest(name: str, url: str | None, *, command: str = "/playbook") -> dict[
             "bot_user": {"display_name": _bot_name(name), "always_online": True},
             "shortcuts": [dict(SHORTCUT)],
             "slash_commands": [slash],
-            "unfurl_domains": [CONSOLE, *([str(urlsplit(address).hostname)] if address else [])],
+            "unfurl_domains": [CONSOLE],
         },
         "oauth_config": {"scopes": {"bot": list(SCOPES)}},
         "settings": {

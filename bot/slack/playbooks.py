@@ -221,7 +221,8 @@ class PlaybookListeners:
                 self._door.operations.start(order, by)
             except ParametersRefused as refused:
                 facts = self._door.queries.playbook(name)
-                return self._forms.open(facts, {}, refused.problems, body, client, suggestion=suggestion)
+                given = self._forms.from_alarm(order, by, facts)
+                return self._forms.open(facts, given, refused.problems, body, client, suggestion=suggestion)
             return None
 
         text, buttons = offered(self._door, start)

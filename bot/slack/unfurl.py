@@ -1,4 +1,4 @@
-"""Links to executions, shown below the messages that carry them: AWS's console, or an address of the bot's own."""
+"""Links to executions in AWS's console, shown below the messages that carry them."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from playbooks.queries import NotFound
 log = structlog.get_logger()
 
 MOST_LINKS: Final = 5
-_EXECUTION: Final = re.compile(r"(?:/automation/execution/|/executions/)([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+_EXECUTION: Final = re.compile(r"/automation/execution/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
 
 class UnfurlListeners:
@@ -64,12 +64,13 @@ def _urls(event: Mapping[str, Any]) -> list[str]:
 
 
 def execution_in(url: str) -> str:
-    """The execution that an address names; "" for none. Slack only tells of the manifest's domains."""
+    """The execution that an address of the console names; "" for none."""
     try:
         parts = urlsplit(url)
     except ValueError:
         return ""
     host = parts.hostname or ""
-    is_console = host == CONSOLE or host.endswith(f".{CONSOLE}")
-    match = _EXECUTION.search(f"{parts.path}#{parts.fragment}" if is_console else parts.path)
+    if host != CONSOLE and not host.endswith(f".{CONSOLE}"):
+        return ""
+    match = _EXECUTION.search(f"{parts.path}#{parts.fragment}")
     return match[1] if match else ""

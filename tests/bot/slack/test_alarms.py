@@ -13,6 +13,7 @@ from bot.slack import alarm_board
 from bot.slack.alarm_board import AlarmBoard
 from bot.slack.blocks.alarm import ACKNOWLEDGE, MUTE, PREVIEW, RUN, SHOW, UNMUTE
 from bot.slack.store import message_table
+from engine.document import Parameter
 from infra.clock import utc_now
 from playbooks.alarm import Alarm, AlarmMetric
 from tests.bot.slack.rig import Rig
@@ -282,6 +283,19 @@ def test_earlier_runs_stand_on_the_card_with_what_came_of_them(rig: Rig) -> None
     assert rig.newest().id[:8] in json.dumps(card)
 
 
+def test_a_form_for_an_alarm_has_what_the_alarm_gives(rig: Rig) -> None:
+    """Only what is missing is to be filled in; what the alarm says stands there already."""
+    rig.service.catalog.get("restart").runbook.parameters["Why"] = Parameter("Why", "String")  # type: ignore[index,union-attr]
+    receive(rig, alarm())
+    rig.click(f"{RUN}:restart", rig.buttons()[f"{RUN}:restart"])
+
+    [view] = rig.opened()
+    inputs = {block["label"]["text"]: block["element"] for block in view["blocks"] if block["type"] == "input"}
+    assert inputs["InstanceId"]["initial_value"] == INSTANCE
+    assert "initial_value" not in inputs["Why"]
+    assert rig.count() == 0
+
+
 def test_events_told_twice_want_the_same(rig: Rig) -> None:
     """The relay repeats; the messages do not."""
     receive(rig, alarm(ago=5), alarm("OK", ago=3), alarm(ago=1))
@@ -306,3 +320,28 @@ def test_preview_on_a_card_without_aws_says_why(rig: Rig) -> None:
 
     assert "no way to AWS" in json.dumps(rig.slack.called("views.update")[-1])
     assert "You may not run `restart`." in rig.whispers()[-1]
+
+
+def test_a_night_of_alarms_on_each_database(rig_anywhere: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flap, a mute, an acknowledgement, a storm and its reminder, with every statement on SQLite and PostgreSQL."""
+    rig = rig_anywhere
+    monkeypatch.setattr(alarm_board, "STORM_AT", 1)
+    receive(rig, alarm(ago=9), alarm("OK", ago=7), alarm(ago=5))
+    rig.click(ACKNOWLEDGE, rig.buttons()[ACKNOWLEDGE])
+    rig.click(MUTE, rig.buttons()[MUTE])
+    later(rig)
+    silent = receive(rig, alarm("OK", ago=3), alarm(ago=2))
+    for number in range(5):
+        rig.service.operations.receive(alarm(name=f"web-{number}0", ago=1))
+    later(rig)
+    later(rig)
+    [storm] = [card for card in cards(rig) if "at once" in card["text"]]
+    rig.event("app_home_opened", user=rig.lee, tab="home")
+    later(rig)
+
+    assert silent == ["recorded", "silenced"]
+    assert storm["text"] == "5 alarms at once, 5 of them red"
+    assert "red for the 3rd time" in json.dumps(cards(rig)[0])
+    assert "Recent alarms" in json.dumps(rig.slack.called("views.publish")[-1])
+    with rig.service.db.reading() as connection:
+        assert rig.store.errands(connection, rig.clock())[0].subject

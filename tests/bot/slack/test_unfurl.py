@@ -64,15 +64,16 @@ def test_links_of_any_shape_break_nothing(rig: Rig, links: object) -> None:
 
 
 def test_addresses_that_name_an_execution() -> None:
-    """AWS's console in any Region, old and new, and the bot's own address."""
+    """AWS's console in any Region, old and new, and nobody else's address."""
     known = f.EXECUTION
     base = "console.aws.amazon.com/systems-manager/automation/execution"
 
-    assert execution_in(f"https://bot.example.com/executions/{known}") == known
     assert execution_in(f"https://{base}/{known}?region=x") == known
     assert execution_in(f"https://{base}#/automation/execution/{known}") == known
-    assert execution_in(f"https://bot.example.com/#/executions/{known}") == ""
-    assert execution_in("https://bot.example.com/executions/1234") == ""
+    assert execution_in(f"https://eu-west-1.{base}/{known}") == known
+    assert execution_in(f"https://example.com/{base}/{known}") == ""
+    assert execution_in(f"https://not{base}/{known}") == ""
+    assert execution_in(f"https://{base}/1234") == ""
 
 
 @pytest.mark.parametrize("link", ["", "https://example.slack.com/archives/C1/p1"])
