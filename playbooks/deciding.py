@@ -1,7 +1,7 @@
 """The verbs about questions: decide, take back, hand over, break the glass, and what is due by itself."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 
@@ -55,8 +55,11 @@ class Deciding:
 
     # -- answers
 
-    def decide(self, request_id: str, by: Identity, verdict: Verdict, comment: str = "") -> None:
-        """Take one person's answer. Raises NotAllowed (audited), NoLongerOpen."""
+    def decide(self, request_id: str, by: Identity, verdict: Verdict, comment: str = "", *, key: str = "") -> None:
+        """Take one person's answer. Raises NotAllowed (audited), NoLongerOpen.
+
+        `key` tells a click from its repetition: one that was counted never counts again, even if it was taken back.
+        """
 
         def answer(_tx: Transaction, request: ApprovalRequest, state: Execution | None) -> ApprovalChange:
             standing = self.answering.standing(request, by)
@@ -67,9 +70,9 @@ class Deciding:
                 raise policy.Closed("The step waits for no answer any more. Nothing was decided.")
             return self.answering.answer(request, by, verdict, now=self.clock(), comment=comment)
 
-        self._change(request_id, by, verdict, answer)
+        self._change(request_id, by, verdict, answer, key)
 
-    def revoke(self, request_id: str, by: Identity) -> None:
+    def revoke(self, request_id: str, by: Identity, *, key: str = "") -> None:
         """Take back one's own answer, until the step has begun. Raises NotAllowed (audited), NoLongerOpen."""
 
         def take_back(_tx: Transaction, request: ApprovalRequest, state: Execution | None) -> ApprovalChange:
@@ -79,7 +82,7 @@ class Deciding:
                 raise policy.Closed("It is too late to take it back: the step has gone on.")
             return change
 
-        self._change(request_id, by, "Revoke", take_back)
+        self._change(request_id, by, "Revoke", take_back, key)
 
     def delegate(self, request_id: str, by: Identity, to: Identity) -> None:
         """Hand one's answer to somebody whom the policy allows. Raises NotAllowed (audited), NoLongerOpen."""
@@ -134,6 +137,7 @@ class Deciding:
         by: Identity,
         what: str,
         change: Callable[[Transaction, ApprovalRequest, Execution | None], ApprovalChange],
+        key: str = "",
     ) -> None:
         """One change of a question by a person; a refusal is audited in the same transaction."""
         found = self._found(request_id)
@@ -142,10 +146,12 @@ class Deciding:
             request, state = self._locked(tx, found)
             before = request.status
             try:
-                changed = change(tx, request, state)
+                changed = _spending(request, key, lambda: change(tx, request, state))
             except policy.DecisionRefused as error:
                 refusal = error
-                data: dict[str, Json] = {"request_id": request.id, "verdict": what, "reason": str(error)}
+                data: dict[str, Json] = {
+                    "request_id": request.id, "verdict": what, "reason": str(error), "status": str(before)
+                }  # fmt: skip
                 event = Event("approval.refused", request.execution_id, actor_of(by), data)
                 self.audit.append(tx, [event], self.clock())
             else:
@@ -226,6 +232,18 @@ class Deciding:
         if standing.bar:
             return standing.bar
         return "" if standing.is_listed else "they are not among those who may decide this any more"
+
+
+def _spending(request: ApprovalRequest, key: str, change: Callable[[], ApprovalChange]) -> ApprovalChange:
+    """The change, if its click has not brought about one before. Raises policy.Closed."""
+    known = request.facts.get("spent")
+    spent = [*known] if isinstance(known, list) else []
+    if key and key in spent:
+        raise policy.Closed("This click was counted before; nothing was done again.")
+    made = change()
+    if not key:
+        return made
+    return replace(made, state=replace(made.state, facts={**made.state.facts, "spent": [*spent, key]}))
 
 
 def _is_alone(request: ApprovalRequest) -> bool:

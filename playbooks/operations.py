@@ -318,14 +318,16 @@ class Operations:
 
     # -- questions
 
-    def decide(self, request_id: str, by: Identity, verdict: Literal["Approve", "Reject"], comment: str = "") -> None:
+    def decide(
+        self, request_id: str, by: Identity, verdict: Literal["Approve", "Reject"], comment: str = "", *, key: str = ""
+    ) -> None:
         """Take one person's answer. Raises NotAllowed (audited), NoLongerOpen."""
         self._may_answer(request_id, by, goes_on=verdict == "Approve")
-        self._deciding.decide(request_id, by, verdict, comment)
+        self._deciding.decide(request_id, by, verdict, comment, key=key)
 
-    def revoke(self, request_id: str, by: Identity) -> None:
+    def revoke(self, request_id: str, by: Identity, *, key: str = "") -> None:
         """Take back one's own answer, until the step has begun. Raises NotAllowed (audited), NoLongerOpen."""
-        self._deciding.revoke(request_id, by)
+        self._deciding.revoke(request_id, by, key=key)
 
     def delegate(self, request_id: str, by: Identity, to: Identity) -> None:
         """Hand one's answer to somebody whom the policy allows. Raises NotAllowed (audited), NoLongerOpen."""

@@ -11,6 +11,7 @@ from slack_sdk import WebClient
 from bot.slack.blocks import card, form
 from bot.slack.blocks import text as t
 from bot.slack.door import SlackDoor, pressed
+from infra.canonical import digest
 
 log = structlog.get_logger()
 
@@ -65,7 +66,9 @@ class ApprovalListeners:
     def revoked(self, ack: Ack, body: dict[str, Any]) -> None:
         """*Take back my answer* was pressed."""
         request_id = _request_of(pressed(body))
-        self._door.whisper(body, self._do(body, lambda by: self._door.operations.revoke(request_id, by)))
+        self._door.whisper(
+            body, self._do(body, lambda by: self._door.operations.revoke(request_id, by, key=_key_of(body)))
+        )
         ack()
 
     def delegating(self, ack: Ack, body: dict[str, Any], client: WebClient) -> None:
@@ -119,7 +122,9 @@ class ApprovalListeners:
         self._door.whisper(body, self._door.attempt(ask))
 
     def _decide(self, body: dict[str, Any], request_id: str, verdict: Verdict, comment: str) -> str | None:
-        return self._do(body, lambda by: self._door.operations.decide(request_id, by, verdict, comment))
+        return self._do(
+            body, lambda by: self._door.operations.decide(request_id, by, verdict, comment, key=_key_of(body))
+        )
 
     def _do(self, body: dict[str, Any], what: Callable[[Any], object]) -> str | None:
         """Do it as whoever clicked; what to say where it was not done."""
@@ -133,6 +138,17 @@ class ApprovalListeners:
 def _request_of(value: str) -> str:
     """The request's id in the value of a button, without what tells which card it was pressed on."""
     return value.partition(".")[0][:64]
+
+
+def _key_of(body: Mapping[str, Any]) -> str:
+    """What tells a click, or a form sent back, from its repetition."""
+    view, actions = body.get("view"), body.get("actions")
+    if isinstance(view, Mapping) and view.get("id"):
+        said = [view.get("id"), view.get("hash")]
+    else:
+        first = actions[0] if isinstance(actions, list) and actions else {}
+        said = [body.get("trigger_id"), first.get("action_ts"), first.get("action_id")]
+    return digest(said)[:24] if any(said) else ""
 
 
 def _metadata(view: Mapping[str, Any]) -> str:
