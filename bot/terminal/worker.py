@@ -48,8 +48,8 @@ def work(service: Service, threads: int) -> None:
     log.info("working", threads=threads, queue=settings.broker_queue)
     try:
         app.worker_main(
-            ["worker", "--pool=threads", f"--concurrency={threads}", "--loglevel=WARNING", "--without-mingle",
-             "--without-gossip"]
+            ["--quiet", "worker", "--pool=threads", f"--concurrency={threads}", "--loglevel=WARNING",
+             "--without-mingle", "--without-gossip"]
         )  # fmt: skip
     finally:
         stopping.set()
