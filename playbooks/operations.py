@@ -350,7 +350,16 @@ class Operations:
 
     def expire(self, request_id: str) -> None:
         """Do what is due about a question by itself: remind, ask the next people, close it; else nothing."""
-        self._deciding.tend(request_id)
+        if not self._is_silence_held(request_id):
+            self._deciding.tend(request_id)
+
+    def _is_silence_held(self, request_id: str) -> bool:
+        """Whether everything is paused and silence would let this go on: then it is looked at again later."""
+        if self.guards.paused() is None:
+            return False
+        with self._parts.db.reading() as connection:
+            request = self._parts.approvals.get(connection, request_id)
+        return request is not None and request.at_expiry == "approve"
 
     def stop(self, execution_id: str, by: Identity) -> None:
         """Cancel an execution. Raises Refused, NotAllowed (audited)."""

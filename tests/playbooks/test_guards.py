@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from approvals.request import ApproverGroup
 from infra.canonical import Json
 from infra.db import Database
 from playbooks.access import Access, Rule, implicit
+from playbooks.approval_policy import ApprovalPolicy, StepPolicies
 from playbooks.budgets import Budget
 from playbooks.freezes import Freeze
 from playbooks.guards import GuardRules
@@ -417,6 +419,25 @@ def test_paused_means_that_nothing_goes_on(database: Database, clock: ManualCloc
     guarding.resume(KIM)
     waist.run(InstanceId=third)
     assert [each.event.name for each in waist.trail("bot.paused", "bot.resumed")] == ["bot.paused", "bot.resumed"]
+
+
+def test_silence_approves_nothing_while_paused(database: Database, clock: ManualClock) -> None:
+    """A question whose silence means yes waits for the switch, too; afterwards it is closed as it says."""
+    policy = ApprovalPolicy(groups=(ApproverGroup(("kim",)),), at_expiry="approve", expires_in=timedelta(minutes=5))
+    waist = Waist(database, clock, gate(approvers=("kim",), approval=StepPolicies(policy)), admins=("kim",))
+    execution_id = waist.run()
+    request = waist.question()
+    waist.operations.guarding.pause(KIM, "")
+    clock.advance(timedelta(minutes=6))
+
+    waist.operations.expire(request.id)
+    waist.settle()
+    assert waist.question().id == request.id
+    waist.operations.guarding.resume(KIM)
+    waist.operations.expire(request.id)
+    waist.settle()
+
+    assert waist.facts(execution_id).status == "InProgress"
 
 
 def test_the_pause_survives_a_restart_and_is_for_admins(database: Database, clock: ManualClock) -> None:

@@ -1,0 +1,104 @@
+"""What holds starts back, through SSM's API: the pause, rules, and resources that a playbook works on."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from infra.db import Database
+from playbooks.operations import Order
+from playbooks.people import Identity
+from playbooks.refusals import Busy
+from tests.bot.api.worlds import LEE, MAX, ApiWorld, ask, hold, runbook
+from tests.fakes.clock import ManualClock
+from tests.playbooks.worlds import INSTANCE, folder
+
+SAM = Identity("person:sam", "Sam", frozenset({"sam", "person:sam"}))
+ON_INSTANCE = {"InstanceId": {"type": "AWS::EC2::Instance::Id"}}
+ACCESS = """\
+rules:
+  - {who: lee, may: run, playbooks: "document:Fix-*", parameters: {InstanceId: i-0b7d*}}
+  - {who: lee, may: approve}
+"""
+
+
+def world(database: Database, clock: ManualClock, root: Path, **settings: Any) -> ApiWorld:
+    """A world with the playbook "fix" and a document "Fix-It", both of which hold an instance."""
+    text = runbook(hold(), parameters=ON_INSTANCE)
+    home = folder(root / "playbooks", "fix", "title: Fix it\nmay_run: [sam]\n", text)
+    people = [{"id": "lee", "iam": [LEE]}, {"id": "sam", "slack": "U07"}, {"id": "max", "iam": [MAX]}]
+    made = ApiWorld(database, clock, playbooks=(home.parent,), people=people, admins=("sam",), **settings)
+    made.client().create_document(Content=text, Name="Fix-It", DocumentType="Automation", DocumentFormat="JSON")
+    made.client().create_document(
+        Content=runbook(ask(LEE)), Name="Ask-First", DocumentType="Automation", DocumentFormat="JSON"
+    )
+    return made
+
+
+def refused(call: Any, **members: Any) -> tuple[str, str]:
+    """The code and the sentence of a refusal."""
+    with pytest.raises(ClientError) as caught:
+        call(**members)
+    error = caught.value.response["Error"]
+    return str(error["Code"]), str(error["Message"])
+
+
+def test_nothing_is_started_beside_a_playbooks_execution(
+    database: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    """It is told who is at the instance; what the API has started is respected by playbooks, and shared as on AWS."""
+    both = world(database, clock, tmp_path)
+    values = {"InstanceId": [INSTANCE]}
+    playbooks = both.service.operations
+    first = playbooks.start(Order("fix", {"InstanceId": INSTANCE}), SAM)
+    start = both.client().start_automation_execution
+
+    code, sentence = refused(start, DocumentName="Fix-It", Parameters=values)
+    assert code == "AutomationExecutionLimitExceededException"
+    assert f"{INSTANCE} is already being handled by Fix it ({first[:8]})" in sentence
+
+    playbooks.stop(first, SAM)
+    both.work()
+    start(DocumentName="Fix-It", Parameters=values)
+    start(DocumentName="Fix-It", Parameters=values)
+    with pytest.raises(Busy):
+        playbooks.start(Order("fix", {"InstanceId": INSTANCE}), SAM)
+
+
+def test_paused_is_paused_for_programs_too(database: Database, clock: ManualClock, tmp_path: Path) -> None:
+    """No start, no approval, no resume; stopping works."""
+    both = world(database, clock, tmp_path)
+    client = both.client()
+    execution_id = both.start("Ask-First")
+    both.react()
+    both.service.operations.guarding.pause(SAM, "DNS is down")
+
+    code, sentence = refused(client.start_automation_execution, DocumentName="Ask-First")
+    assert (code, "Everything is paused by Sam" in sentence) == ("AutomationExecutionLimitExceededException", True)
+    for kind in ("Approve", "Resume"):
+        code, _ = refused(client.send_automation_signal, AutomationExecutionId=execution_id, SignalType=kind)
+        assert code == "InvalidAutomationSignalException"
+    client.stop_automation_execution(AutomationExecutionId=execution_id)
+    both.work()
+    assert both.state(execution_id).status == "Cancelled"
+    assert both.events().count("start.refused") == 3
+
+
+def test_rules_of_a_file_count_for_programs_too(database: Database, clock: ManualClock, tmp_path: Path) -> None:
+    """Documents are named `document:NAME`; who, which and on what values."""
+    (tmp_path / "access.yaml").write_text(ACCESS, encoding="utf-8")
+    both = world(database, clock, tmp_path, access=tmp_path / "access.yaml")
+    start = both.client().start_automation_execution
+
+    start(DocumentName="Fix-It", Parameters={"InstanceId": [INSTANCE]})
+    code, sentence = refused(start, DocumentName="Fix-It", Parameters={"InstanceId": ["i-0aaaaaaaaaaaaaaaa"]})
+    assert code == "AccessDeniedException"
+    assert sentence.startswith(
+        "You may not run `document:Fix-It`. No rule lets you with InstanceId=i-0aaaaaaaaaaaaaaaa."
+    )
+    assert refused(start, DocumentName="Ask-First")[0] == "AccessDeniedException"
+    max_starts = both.client("AKIDMAX").start_automation_execution
+    values = {"InstanceId": [INSTANCE]}
+    assert refused(max_starts, DocumentName="Fix-It", Parameters=values)[0] == "AccessDeniedException"
+    assert both.events().count("access.refused") == 3
