@@ -68,6 +68,7 @@ EVENTS: Mapping[str, str] = {
     "approval.voided": "a question, answered or not, was taken back because its plan has changed",
     "approval.reminded": "people were reminded of a question",
     "approval.escalated": "further people may answer, as the first did not",
+    "approval.looked": "it was looked whether what people are asked about is still needed",
     "approval.revoked": "somebody took back their own answer",
     "approval.delegated": "somebody handed their answer to somebody else",
     "approval.held": "who agreed cannot be looked at once more now, so the step waits",

@@ -138,6 +138,11 @@ class AuditStore:
         query = _events(after).where(event_table.c.name.in_(names)) if names else _events(after)
         return [_entry(row) for row in connection.execute(query.limit(limit))]
 
+    def since(self, connection: Connection, moment: datetime, names: Collection[str]) -> list[Entry]:
+        """Rows of these names from a moment on, in order: for a digest."""
+        query = _events(0).where(event_table.c.name.in_(names), event_table.c.at >= moment)
+        return [_entry(row) for row in connection.execute(query)]
+
     def count(self, connection: Connection | Transaction, *, after: int, names: Collection[str] = ()) -> int:
         """How many rows there are after `after`, only of these names if given."""
         query = select(func.count()).select_from(event_table).where(event_table.c.seq > after)

@@ -134,6 +134,7 @@ class _Loading:
             may_run=file.may_run,
             budget=Budget(file.budget.starts, file.budget.within) if file.budget else None,
             lock=file.lock,
+            secret=file.secret,
             tags=file.tags,
             engine=file.engine or "",
             aws_document=file.aws_document,

@@ -143,6 +143,18 @@ class ExecutionFacts:
     parent_id: str = ""
     notice: str = ""
     """What keeps it from being followed now: AWS does not answer, or refuses."""
+    held: str | None = None
+    """It goes step by step: the step that waits for somebody to start it, "" once all are done, None otherwise."""
+    skip_to: str | None = None
+    """What follows when that step is left out ("" = nothing); None where it cannot be left out."""
+    on_stop: str = ""
+    """The step that a stop would still run, to take back what can be taken back."""
+    retry_of: str = ""
+    """The execution that failed and is gone on with here."""
+    retried_as: str = ""
+    """The execution that goes on with this one."""
+    retry_step: str = ""
+    """The step from which this one can be gone on with, or, in a retry, from which it went on."""
     recovered: bool = False
     """Whether the bot was restarted while it ran and a step had to be looked at."""
     version: int = 0

@@ -41,6 +41,7 @@ from playbooks.refusals import (
     UnknownPlaybook,
 )
 from playbooks.shelf import Shelf
+from playbooks.steering import Steering
 from playbooks.store import AlarmRecord, AlarmStore
 
 __all__ = [
@@ -82,6 +83,8 @@ class Order:
     """Why it shall start although a freeze holds."""
     stored: Stored = field(default_factory=dict)
     """What its defaults need of Parameter Store, as `start` has read it; kept for a start that is held back."""
+    mode: Literal["Auto", "Interactive"] = "Auto"
+    """Interactive = each step is started by a person."""
 
 
 def _hear_nothing(_tx: Transaction, _aws_execution_id: str) -> None:
@@ -131,6 +134,9 @@ class Operations:
         rules = parts.rules or GuardRules(Access(implicit(parts.catalog.all, parts.admins)))
         ground = GuardParts(parts.db, parts.audit, parts.executions, parts.engine, parts.clock, rules, GuardStore())
         self.guards = Guards(ground)
+        self.steering = Steering(
+            parts.db, parts.executions, parts.engine, parts.catalog, parts.clock, self.guards, self._controllable
+        )
         self.guarding = Guarding(
             self.guards, parts.catalog, lambda by: parts.directory.is_listed(by, parts.admins), self._begin
         )
@@ -215,6 +221,7 @@ class Operations:
             alarm.account,
             engine=playbook.engine,
             aws_document=playbook.aws_document,
+            secrets=playbook.secret,
             request_key=f"alarm:{record.key}:{playbook.name}"[:128],
             context=self._context(playbook, channel=playbook.channel or self._parts.channel, alarm_key=record.key),
         )
@@ -307,8 +314,10 @@ class Operations:
             record.alarm.account if record else self._parts.account,
             engine=playbook.engine,
             aws_document=playbook.aws_document,
+            secrets=playbook.secret,
             request_key=order.request_key[:128],
             stored=order.stored,
+            mode=order.mode,
             context=self._context(
                 playbook,
                 channel=playbook.channel or order.channel or self._parts.channel,

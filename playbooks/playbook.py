@@ -66,6 +66,8 @@ class Playbook:
     """Parameters that hold the resources it works on alone; None = those of AWS's resource types."""
     tags: tuple[str, ...] = ()
     """Words by which freezes name it."""
+    secret: tuple[str, ...] = ()
+    """Parameters whose values nobody shall read; those that are named like secrets need not be named."""
     source: str = ""
     """Folder it was read from."""
 

@@ -34,6 +34,7 @@ EXPECTED: Final = {
     "starts": "a number from 1 to 1000",
     "within": "a duration such as 60m, 12h or 2d, at most 30d",
     "lock": "one or more of the runbook's parameters",
+    "secret": "one or more of the runbook's parameters",
     "trigger": "a map such as {namespace: AWS/EC2, metric: StatusCheckFailed_System}",
 }
 """What would be right, by key."""
@@ -102,6 +103,8 @@ class PlaybookFile(BaseModel):
     """Parameters that hold the resources it works on alone; empty = those of AWS's resource types."""
     tags: Names = ()
     """Words by which freezes name it."""
+    secret: Names = ()
+    """Parameters whose values nobody shall read: masked in cards, threads, logs and the audit."""
     engine: Literal["embedded", "ssm"] | None = None
     """Who runs the runbook; empty = as the settings say."""
     aws_document: str = ""

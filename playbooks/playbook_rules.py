@@ -29,7 +29,7 @@ def contradictions(playbook: Playbook, source: Source, given: Collection[str]) -
     if not NAME.fullmatch(playbook.name):
         text = f'"{playbook.name}" cannot be typed as a name; rename the folder, or give a name: such as my-playbook'
         yield source.problem("PBK012", text, ("name",) if "name" in given else ())
-    for rule in (_mapping, _approvals, _start, _lock):
+    for rule in (_mapping, _approvals, _start, _lock, _secret):
         yield from rule(playbook, source, given)
 
 
@@ -134,3 +134,12 @@ def _lock(playbook: Playbook, source: Source, given: Collection[str]) -> Iterato
             near = difflib.get_close_matches(name, declared, n=1)
             hint = f' Did you mean "{near[0]}"?' if near else f" It declares: {', '.join(declared) or 'none'}."
             yield source.problem("PBK020", f'lock: the runbook declares no parameter "{name}".{hint}', ("lock",))
+
+
+def _secret(playbook: Playbook, source: Source, given: Collection[str]) -> Iterator[Problem]:  # noqa: ARG001 - as its kin
+    declared = playbook.runbook.parameters
+    for name in playbook.secret:
+        if name not in declared:
+            near = difflib.get_close_matches(name, declared, n=1)
+            hint = f' Did you mean "{near[0]}"?' if near else f" It declares: {', '.join(declared) or 'none'}."
+            yield source.problem("PBK021", f'secret: the runbook declares no parameter "{name}".{hint}', ("secret",))

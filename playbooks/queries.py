@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -22,6 +23,7 @@ from infra.masking import PLAIN
 from playbooks.access import Access, Wish, implicit
 from playbooks.alarm_queries import AlarmQueries, alarm_facts
 from playbooks.answering import Answering
+from playbooks.digest import DAY, LOOK_BACK, NAMES, DigestFacts, digest_of, started
 from playbooks.facts import (
     AlarmFacts,
     ApprovalFacts,
@@ -38,6 +40,8 @@ from playbooks.masking import hidden, question
 from playbooks.operations import Shelf, UnknownPlaybook
 from playbooks.people import Directory, Identity
 from playbooks.playbook import Playbook
+from playbooks.retry import request_key, step_to_retry
+from playbooks.steering import on_stop, skip_to
 from playbooks.store import AlarmRecord, AlarmStore
 from playbooks.story import sentence
 
@@ -172,8 +176,23 @@ class Queries:
             approval=waiting or (approvals[-1] if approvals else None),
             approvals=approvals,
             recovered=self._from.audit.has(connection, state.id, "step.recovered"),
+            **self._steering(connection, state, document),
         )
         return hidden(facts, masking_of(state))
+
+    def _steering(self, connection: Connection, state: Execution, document: Document) -> dict[str, Any]:
+        """What somebody may do about it now, and what it goes on with."""
+        playbook = self._from.catalog.get(str(state.context.get("playbook") or ""))
+        ended = state.ended_at
+        again = step_to_retry(state, document, playbook, ended) if ended else ""
+        return {
+            "held": (state.upcoming or "") if state.phase == "held" else None,
+            "skip_to": skip_to(state, document),
+            "on_stop": on_stop(state, document),
+            "retry_of": str(state.context.get("retry_of") or ""),
+            "retried_as": (again and self._from.executions.by_request_key(connection, request_key(state.id))) or "",
+            "retry_step": again or str(state.context.get("retry_step") or ""),
+        }
 
     def _alarm(self, connection: Connection, key: str) -> tuple[AlarmFacts | None, str]:
         record = self._from.alarms.get(connection, key) if key else None
@@ -264,6 +283,21 @@ class Queries:
     def transitions_of_alarm(self, tx: Transaction, alarm_id: str) -> Sequence[str]:
         """Keys of the latest state changes of an alarm, by which suggestions are known."""
         return [record.key for record in self._from.alarms.of_alarm(tx, alarm_id, limit=3)]
+
+    def digest(self, until: datetime) -> DigestFacts:
+        """What the day that ends at a moment brought."""
+        since = until - DAY
+        with self._from.db.reading() as connection:
+            entries = [
+                entry for entry in self._from.audit.since(connection, until - LOOK_BACK, NAMES) if entry.at <= until
+            ]
+            states = (self._from.executions.get(connection, each) for each in started(entries, since))
+            found = [
+                hidden(_brief(state, self._from.shelf.of(connection, state)), masking_of(state))
+                for state in states
+                if state is not None
+            ]
+        return digest_of(entries, found, since=since, until=until)
 
     def timeline(self, execution_id: str) -> Sequence[TimelineEntry]:
         """The execution's story in order. Raises NotFound."""

@@ -70,6 +70,11 @@ _SENTENCES: Mapping[str, Callable[[Data], str]] = {
     "approval.voided": lambda data: f"{data.get('step')}: asked anew, because {_short(data.get('because'))}",
     "approval.reminded": lambda data: f"{data.get('step')}: reminded those who may answer",
     "approval.escalated": lambda data: f"{data.get('step')}: now {_names(data.get('to'))} may answer, too",
+    "approval.looked": lambda data: (
+        f"{data.get('step')}: something has happened since people were asked"
+        if data.get("is_news")
+        else f"{data.get('step')}: looked whether it is still needed"
+    ),
     "approval.revoked": lambda data: f"took back the answer to step {data.get('step')}",
     "approval.delegated": lambda data: f"handed step {data.get('step')} over to {data.get('name') or data.get('to')}",
     "approval.held": lambda data: f"{data.get('step')}: waits, {_short(data.get('because'))}",

@@ -14,6 +14,7 @@ VERBS: Final = (
     "approvals",
     "stop",
     "audit",
+    "timeline",
     "whoami",
     "resume",
     "why",

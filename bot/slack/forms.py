@@ -260,6 +260,7 @@ def order_of(
         request_key=request_key,
         suggestion_id=carried.get("suggestion", ""),
         region=carried.get("region", ""),
+        mode="Interactive" if carried.get("mode") == "Interactive" else "Auto",
     )
 
 

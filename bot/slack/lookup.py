@@ -21,8 +21,10 @@ class CannotLook(Exception):
         self.is_for_ever = is_for_ever
 
 
-def find(client: WebClient, key: str, place: tuple[str, str], *, since: datetime) -> str:
+def find(client: WebClient, key: str, place: tuple[str, str], *, since: datetime, tail: str = "") -> str:
     """The ts of the bot's message with that key in a channel or below a message; "" when it is not there.
+
+    A file is known by the `tail` of its name, which no other file has.
 
     Raises CannotLook.
     """
@@ -32,6 +34,8 @@ def find(client: WebClient, key: str, place: tuple[str, str], *, since: datetime
         answer = _page(client, place, oldest, cursor)
         for message in answer.get("messages") or []:
             if message.get("bot_id") and any(block.get("block_id") == key for block in message.get("blocks") or []):
+                return str(message["ts"])
+            if tail and any(tail in str(file.get("name")) for file in message.get("files") or []):
                 return str(message["ts"])
         cursor = str((answer.get("response_metadata") or {}).get("next_cursor") or "")
         if not cursor:

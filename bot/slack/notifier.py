@@ -17,13 +17,16 @@ from bot.slack.store import (
     DETAILS,
     FAILURES,
     HELD,
+    OUTPUT,
     PROGRESS,
     QUESTION,
+    STOPPED,
     TEXT,
     SlackStore,
 )
 from infra.clock import Clock
 from infra.db import Transaction
+from playbooks.done import TELLING
 from playbooks.queries import Queries
 from playbooks.story import sentence
 
@@ -48,6 +51,7 @@ LANES: Final[Mapping[str, int]] = {
     "execution.observed": PROGRESS,
     "signal.accepted": PROGRESS,
     "signal.refused": FAILURES,
+    "execution.held": DECISIONS,
     "execution.cancelling": DECISIONS,
     "execution.ended": FAILURES,
 }
@@ -95,6 +99,7 @@ class Notifier:
             self._alarm_moved(tx, entry)
         elif event.name in LANES:
             self._repaint(tx, entry)
+            self._more(tx, entry)
         tell(tx, entry, self._store, self._clock, channel=self._channel, command="/playbook")
         if event.name in (
             "approval.decided",
@@ -151,6 +156,35 @@ class Notifier:
             channel=self._store.channel_of(tx, key),
             now=self._clock(),
             lane=DECISIONS,
+            thread_key=key,
+        )
+
+    def _more(self, tx: Transaction, entry: Entry) -> None:
+        """What a step has put out, what a stop left behind: rendered when it is sent."""
+        event, data = entry.event, entry.event.data
+        if event.name == "step.ended" and data.get("status") == "Success" and data.get("action") in TELLING:
+            self._below(tx, entry, f"output:{entry.seq}", OUTPUT, f"{event.subject}|{data.get('step')}")
+        elif event.name == "execution.ended" and data.get("status") == "Cancelled":
+            self._below(tx, entry, f"stopped:{event.subject}", STOPPED, event.subject)
+        elif event.name == "execution.started" and data.get("retry_of"):
+            earlier = str(data["retry_of"])
+            if self._store.state(tx, card_key(earlier)):
+                self._store.want(
+                    tx, card_key(earlier), kind=CARD, subject=earlier, channel="", now=self._clock(), lane=FAILURES
+                )
+
+    def _below(self, tx: Transaction, entry: Entry, message: str, kind: str, subject: str) -> None:
+        key = card_key(entry.event.subject)
+        if self._store.state(tx, key) in ("", HELD):
+            return
+        self._store.want(
+            tx,
+            message,
+            kind=kind,
+            subject=subject[:200],
+            channel=self._store.channel_of(tx, key),
+            now=self._clock(),
+            lane=DETAILS,
             thread_key=key,
         )
 
@@ -214,6 +248,9 @@ def _is_worth_telling(entry: Entry) -> bool:
         return not str(event.data.get("operation", "")).startswith(READS) or bool(event.data.get("error"))
     if event.name == "step.ended":
         return event.data.get("status") not in ("Success", None)
+    if event.name == "approval.refused":
+        # Who only came too late is told so in private; the thread is for what somebody was not allowed to do.
+        return event.data.get("status") in (None, "Waiting")
     return True
 
 

@@ -16,6 +16,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.slack import budget as b
+from bot.slack import files
 from bot.slack.budget import Budget
 from bot.slack.client import LOCKED_OUT, NO_ANSWER, code_of, is_unsent, is_unsure, retry_after
 from bot.slack.lookup import CannotLook, find
@@ -102,6 +103,7 @@ class Outbox:
         self._silences = 0
         self._quiet_until: datetime | None = None
         self._lead: Lead = ALONE
+        self._takes_files = True
 
     def run(self, stop: threading.Event) -> None:
         """Send until `stop` is set; what was interrupted is looked for first."""
@@ -179,6 +181,7 @@ class Outbox:
                 return
             if not self._store.sending(tx, message):
                 return
+        painted = painted if self._takes_files else _as_text(painted)
         self._attempt(message, place, _marked(painted, message.key))
 
     def _attempt(self, message: SlackMessage, place: tuple[str, str], painted: Mapping[str, Any]) -> None:
@@ -205,6 +208,8 @@ class Outbox:
             return self._client.views_publish(user_id=message.subject, view=painted["view"])
         if message.ts:
             return self._client.chat_update(channel=channel, ts=message.ts, parse="none", link_names=False, **painted)
+        if "file" in painted:
+            return self._shared(files.share(self._client, painted["file"], place, painted["comment"]), channel)
         return self._client.chat_postMessage(
             channel=channel,
             thread_ts=thread_ts or None,
@@ -214,6 +219,12 @@ class Outbox:
             link_names=False,
             **painted,
         )
+
+    @staticmethod
+    def _shared(answer: Any, channel: str) -> dict[str, str]:
+        """As if it were a message: Slack does not say the ts of what it shows, so the file's id stands for it."""
+        found = answer.get("files") or [{}]
+        return {"channel": channel, "ts": str(found[0].get("id") or "file")}
 
     def _place(self, message: SlackMessage) -> tuple[str, str] | None:
         """(channel, ts to answer under or ""); None when the message to answer under stands there no more."""
@@ -227,7 +238,7 @@ class Outbox:
     def _stands_already(self, message: SlackMessage, place: tuple[str, str]) -> bool:
         """Look for a post whose answer was lost; True when that settles it for now."""
         try:
-            ts = find(self._client, message.key, place, since=message.created_at)
+            ts = find(self._client, message.key, place, since=message.created_at, tail=files.tail(message.key))
         except CannotLook as error:
             if error.is_for_ever:
                 log.warning("cannot look whether it was posted, posting it again", key=message.key, error=str(error))
@@ -257,6 +268,8 @@ class Outbox:
         if pause is not None:
             self._budget.pause(method, now + pause)
             self._later(message, timedelta(0), is_failure=False)
+        elif "file" in painted and (code in files.WITHOUT_FILES or code not in (*GONE, *NO_CHANNEL, *LOCKED_OUT)):
+            self._without_file(message, place, painted, error)
         elif code in LOCKED_OUT:
             log.error("Slack does not accept the bot's token", error=code)
             self._quiet_until = now + LOCKED_OUT_PAUSE
@@ -272,6 +285,18 @@ class Outbox:
             self._unanswered(message, error)
         else:
             self._retry(message, code)
+
+    def _without_file(
+        self, message: SlackMessage, place: tuple[str, str], painted: Mapping[str, Any], error: SlackApiError
+    ) -> None:
+        """The beginning as text, where Slack takes no file; a file whose answer was unsound is looked for first."""
+        if is_unsure(error):
+            self._unanswered(message, error)
+            return
+        code = code_of(error)
+        log.warning("Slack takes no file, sending its beginning", key=message.key, error=code)
+        self._takes_files = self._takes_files and code not in files.WITHOUT_FILES
+        self._attempt(message, place, _as_text(painted))
 
     def _repost(self, tx: Transaction, message: SlackMessage) -> None:
         """It was deleted, or what it should be said below was."""
@@ -342,6 +367,11 @@ def _method(message: SlackMessage) -> str:
     if message.kind == HOME:
         return b.HOME
     return b.EDIT if message.ts else b.POST
+
+
+def _as_text(painted: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What stands there instead of a file."""
+    return {name: painted[name] for name in painted if name not in ("file", "comment")}
 
 
 def _marked(painted: Mapping[str, Any], key: str) -> Mapping[str, Any]:

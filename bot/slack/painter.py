@@ -5,13 +5,29 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from bot.slack import telling
 from bot.slack.alarm_board import reminder_of, storm_of
 from bot.slack.blocks import alarm as alarm_blocks
 from bot.slack.blocks import card as card_blocks
 from bot.slack.blocks import text as t
 from bot.slack.door import SlackDoor
 from bot.slack.home import home_of
-from bot.slack.store import ANSWER, CARD, HOME, QUESTION, REMINDER, STORM, SUGGESTION, TEXT, SlackMessage
+from bot.slack.store import (
+    ANSWER,
+    CARD,
+    DIGEST,
+    HOME,
+    OUTPUT,
+    QUESTION,
+    REMINDER,
+    STOPPED,
+    STORM,
+    STORY,
+    SUGGESTION,
+    TALE,
+    TEXT,
+    SlackMessage,
+)
 from playbooks.queries import NotFound
 
 Painted = Mapping[str, Any]
@@ -28,6 +44,11 @@ class CardPainter:
             QUESTION: self._question,
             HOME: partial(home_of, door),
             TEXT: self._text,
+            OUTPUT: partial(telling.output, door),
+            STOPPED: partial(telling.stopped, door),
+            TALE: partial(telling.tale, door),
+            STORY: partial(telling.story, door),
+            DIGEST: partial(telling.morning, door),
             ANSWER: self._answer,
             STORM: partial(storm_of, door),
             REMINDER: partial(reminder_of, door),

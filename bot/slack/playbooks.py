@@ -13,10 +13,11 @@ from bot.slack.blocks import alarm as alarm_blocks
 from bot.slack.blocks import answers, form
 from bot.slack.blocks import home as home_blocks
 from bot.slack.blocks import text as t
-from bot.slack.commandline import Typed, typed
+from bot.slack.commandline import Typed, stepwise, typed
 from bot.slack.door import SlackDoor, pressed, sender_of
 from bot.slack.forms import Forms, order_of
 from bot.slack.guards import GUARD_VERBS, GuardListeners, offered
+from bot.slack.timeline import TimelineListeners
 from playbooks.facts import PlaybookFacts
 from playbooks.guards import OVERRIDE
 from playbooks.operations import Order, ParametersRefused, Refused
@@ -31,6 +32,8 @@ class Wish:
     facts: PlaybookFacts
     pairs: Mapping[str, str]
     region: str
+    is_stepwise: bool = False
+    """Whether each step is to be started by a person."""
     override: str = ""
     """Why it shall start in a freeze."""
 
@@ -43,6 +46,7 @@ class Wish:
             channel=channel,
             request_key=request_key,
             region=self.region,
+            mode="Interactive" if self.is_stepwise else "Auto",
             override=self.override,
         )
 
@@ -52,11 +56,13 @@ class PlaybookListeners:
 
     def __init__(self, door: SlackDoor, forms: Forms) -> None:
         self._door, self._forms, self._guards = door, forms, GuardListeners(door)
+        self._timeline = TimelineListeners(door)
 
     def register(self, app: App) -> None:
         """Hang the listeners in."""
         app.command(self._door.command)(self.command)
         self._guards.register(app)
+        self._timeline.register(app)
         app.view(form.SUBMIT)(self.submitted)
         app.action({"type": "block_actions", "action_id": _beginning(home_blocks.RUN)})(self.run_clicked)
         app.action({"type": "block_actions", "action_id": _beginning(alarm_blocks.RUN)})(self.suggestion_clicked)
@@ -104,8 +110,10 @@ class PlaybookListeners:
             case "approvals":
                 found = door.queries.open_approvals()
                 return answers.approval_list(found, door.links([each.execution_id for each in found]))
-            case "audit":
-                return f"Say which one: `{command} audit ID`."
+            case "timeline" if wanted.words:
+                return self._timeline.post(wanted.words[0], by)
+            case "audit" | "timeline":
+                return f"Say which one: `{command} {wanted.verb} ID`."
             case "stop" | "resume":
                 return self._control(wanted, by)
             case "run":
@@ -138,6 +146,9 @@ class PlaybookListeners:
 
     def wish(self, wanted: Typed) -> Wish:
         """What a line with a playbook's name wants. Raises Refused for a word that nobody can place."""
+        wanted, is_stepwise = stepwise(wanted)
+        if not wanted.words:
+            raise Refused(f"Say which one: `{self._door.command} run NAME`.")
         facts = self._door.queries.playbook(wanted.words[0].lower())
         pairs = dict(wanted.pairs)
         region = pairs.pop("region", "") if all(each.name != "region" for each in facts.parameters) else ""
@@ -147,14 +158,15 @@ class PlaybookListeners:
         if surplus:
             raise Refused(f"I do not know what `{t.cut(surplus[0], 100)}` is. Please say it as `parameter=value`.")
         pairs.update(zip(loose, wanted.words[1:], strict=False))
-        return Wish(facts, pairs, region, override=override)
+        return Wish(facts, pairs, region, is_stepwise=is_stepwise, override=override)
 
     def _run(self, wish: Wish, by: Identity, body: Mapping[str, Any], client: WebClient) -> str | None:
         key = f"slash:{body.get('trigger_id')}" if body.get("trigger_id") else ""
         try:
             execution_id = self._door.operations.start(wish.order(str(body.get("channel_id") or ""), key), by)
         except ParametersRefused as refused:
-            return self._forms.open(wish.facts, wish.pairs, refused.problems, body, client, region=wish.region)
+            mode = {"mode": "Interactive"} if wish.is_stepwise else {}
+            return self._forms.open(wish.facts, wish.pairs, refused.problems, body, client, region=wish.region, **mode)
         return self.started(wish.facts, execution_id)
 
     def started(self, facts: PlaybookFacts, execution_id: str) -> str:

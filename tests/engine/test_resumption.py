@@ -15,9 +15,9 @@ from tests.engine.worlds import BAD, NOON, OK, World, runbook, step
 ASK = {"Approvers": ["lee"]}
 
 
-def failed_at_c(**first: object) -> tuple[World, Document]:
-    """a and b are done, with a question between them; c failed."""
-    document = runbook(step("a", **first), step("ask", "aws:approve", inputs=ASK), step("b"), step("c"), step("d"))
+def failed_at_c() -> tuple[World, Document]:
+    """Steps a and b are done, with a question between them; c failed."""
+    document = runbook(step("a"), step("ask", "aws:approve", inputs=ASK), step("b"), step("c"), step("d"))
     world = World(document, {"a": [OK], "b": [OK], "c": [BAD], "d": [OK]})
     world.play()
     world.signal(SignalType.APPROVE)

@@ -36,8 +36,11 @@ SCOPES: Mapping[str, str] = {
     "chat.postMessage": "chat:write", "chat.update": "chat:write", "users.info": "users:read",
     "chat.unfurl": "links:write", "usergroups.users.list": "usergroups:read", "conversations.info": "channels:read",
     "conversations.history": "channels:history", "conversations.replies": "channels:history",
+    "files.getUploadURLExternal": "files:write", "files.completeUploadExternal": "files:write",
 }  # fmt: skip
-MANIFEST_SCOPES = frozenset({"chat:write", "commands", "links:write", "users:read", "usergroups:read", "channels:read"})
+MANIFEST_SCOPES = frozenset(
+    {"chat:write", "commands", "files:write", "links:write", "users:read", "usergroups:read", "channels:read"}
+)
 TRIGGER_LIVES = timedelta(seconds=3)
 URL_LIVES, URL_USES = timedelta(minutes=30), 5
 
@@ -88,6 +91,7 @@ class StrictSlack:
         self.calls: list[tuple[str, Arguments]] = []
         self.answered: Counter[tuple[str, str]] = Counter()
         self.whispered: list[Answer] = []
+        self.files: dict[str, Answer] = {}
         self._troubles: dict[str, deque[Trouble]] = {}
         self._buckets: dict[str, _Bucket] = {}
         self._triggers: dict[str, _Use] = {}
@@ -158,6 +162,8 @@ class StrictSlack:
         with self._lock:
             if path.startswith("/actions/"):
                 return self._whisper(path.removeprefix("/actions/"), arguments)
+            if path.startswith("/upload/"):
+                return self._take_bytes(path.removeprefix("/upload/"), str(arguments.get("content") or ""))
             method = path.removeprefix("/api/")
             self.calls.append((method, arguments))
             trouble = self._trouble_of(method)
@@ -227,7 +233,34 @@ class StrictSlack:
         use.count += 1
         return "exchanged_trigger_id" if use.count > 1 else ""
 
+    def _take_bytes(self, key: str, content: str) -> tuple[int, dict[str, str], bytes]:
+        file = self.files.get(key)
+        if file is None or len(content.encode()) != file["length"]:
+            return 400, {}, b"no such file, or of another length"
+        file["content"] = content
+        return 200, {}, b"OK"
+
+    def _file_done(self, method: str, arguments: Arguments) -> Answer:
+        if method == "files.getUploadURLExternal":
+            key = f"F{next(self._numbers):06d}"
+            self.files[key] = {"id": key, "name": arguments["filename"], "length": int(arguments["length"])}
+            return {"ok": True, "file_id": key, "upload_url": f"{self.url}/upload/{key}"}
+        refused = self._message_refused(method, {**arguments, "channel": arguments.get("channel_id"), "text": "file"})
+        if refused:
+            return refused
+        given = json.loads(arguments["files"]) if isinstance(arguments["files"], str) else arguments["files"]
+        shown = [self.files[each["id"]] for each in given]
+        if not all("content" in file for file in shown):
+            return _error("file_not_found")
+        said = {"channel": arguments["channel_id"], "text": arguments.get("initial_comment") or ""}
+        more = {"thread_ts": arguments["thread_ts"]} if arguments.get("thread_ts") else {}
+        posted = self.upstream.answer("chat.postMessage", self.identity.bot_token, {**said, **more})
+        self.upstream._messages[posted["ts"]]["files"] = shown
+        return {"ok": True, "files": [{"id": file["id"]} for file in shown]}
+
     def _done(self, method: str, arguments: Arguments) -> Answer:
+        if method.startswith("files."):
+            return self._file_done(method, arguments)
         if method == "usergroups.users.list":
             users = self.groups.get(str(arguments.get("usergroup")))
             return {"ok": True, "users": users} if users is not None else _error("no_such_subteam")
@@ -300,6 +333,8 @@ def _handler(slack: StrictSlack) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
             is_json = "json" in self.headers.get("Content-Type", "")
             arguments = json.loads(body or "{}") if is_json else _unfolded(dict(parse_qsl(body)))
+            if self.path.startswith("/upload/"):
+                arguments = {"content": body}
             token = self.headers.get("Authorization", "").removeprefix("Bearer ")
             answered = slack.respond(urlsplit(self.path).path, token, arguments)
             if answered is None:

@@ -20,6 +20,7 @@ HELP = (
     ("approvals", "what waits for an answer"),
     ("stop ID", "stop an execution"),
     ("audit ID", "who did what, in order"),
+    ("timeline ID", "the same as a post in its thread, to be exported"),
     ("why [@user] NAME [parameter=value …]", "who may start it with these values, rule by rule"),
     ("pause [REASON]", "the big red switch: nothing starts until `pause off`"),
     ("whoami", "what I know of you"),

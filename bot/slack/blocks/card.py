@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 from bot.slack.blocks import text as t
+from bot.slack.blocks.controls import controls, paused
 from bot.slack.blocks.text import Block
 from playbooks.facts import AlarmFacts, ApprovalFacts, ExecutionFacts, StepFacts
 
@@ -12,9 +13,9 @@ REJECT = "reject"
 REVOKE = "revoke"
 DELEGATE = "delegate"
 BREAK_GLASS = "break_glass"
-STOP = "stop"
-RESUME = "resume"
 GOING_ON = "Answered, going on"
+MOST_UNFOLDED = 3
+"""So many steps of a run that is over are told one by one; more are told in one line."""
 MOST_STEPS = 25
 MOST_TARGETS = 10
 MOST_PEOPLE = 12
@@ -64,7 +65,9 @@ def _state(facts: ExecutionFacts) -> str:
     if facts.status == "Waiting":
         if facts.approval is not None and facts.approval.status == "Waiting":
             return "Waiting for approval"
-        if facts.approval is not None and not _paused(facts):
+        if facts.held is not None:
+            return "Waiting for the next step" if facts.held else "All steps are done"
+        if facts.approval is not None and not paused(facts):
             return GOING_ON
     return TITLES.get(facts.status, facts.status)
 
@@ -93,9 +96,9 @@ def _parts(facts: ExecutionFacts) -> Iterable[Block]:
         more = len(facts.outputs) - MOST_OUTPUTS
         yield t.section("outputs", "\n".join([*lines, *([f"… and {more} more"] if more > 0 else [])]))
     yield t.context("foot", _foot(facts))
-    controls = _controls(facts)
-    if controls:
-        yield t.actions("controls", *controls)
+    buttons = controls(facts)
+    if buttons:
+        yield t.actions("controls", *buttons)
 
 
 def _what(facts: ExecutionFacts) -> str:
@@ -217,6 +220,10 @@ def _concluded(approval: ApprovalFacts) -> str:
 
 def _progress(facts: ExecutionFacts) -> str:
     began = [step for step in facts.steps if step.status != "Pending"]
+    done = sum(step.status == "Success" for step in began)
+    if facts.is_over and done > MOST_UNFOLDED:
+        others = [_step(step) for step in began if step.status != "Success"][-MOST_STEPS:]
+        return "\n".join([f":white_check_mark: {done} steps done", *others])
     ahead = len(facts.steps) - len(began)
     lines = [_step(step) for step in began[-MOST_STEPS:]]
     if len(began) > MOST_STEPS:
@@ -242,21 +249,9 @@ def _foot(facts: ExecutionFacts) -> str:
         parts.append(f"stopped by {t.who(facts.cancelled_by)}")
     if facts.recovered:
         parts.append("the bot was restarted meanwhile and took it up again")
+    if facts.retry_of:
+        parts.append(f"goes on with {t.code(facts.retry_of[:8])} from {t.code(t.cut(facts.retry_step, 100))}")
+    if facts.retried_as:
+        parts.append(f"{t.code(facts.retried_as[:8])} goes on with it")
     parts.append(t.code(facts.id[:8]))
     return " · ".join(parts)
-
-
-def _paused(facts: ExecutionFacts) -> StepFacts | None:
-    return next((step for step in facts.steps if step.action == "aws:pause" and step.status == "Waiting"), None)
-
-
-def _controls(facts: ExecutionFacts) -> list[Block]:
-    if facts.is_over or facts.status == "Cancelling":
-        return []
-    found = []
-    paused = _paused(facts)
-    if paused is not None:
-        found.append(t.button(RESUME, "Resume", f"{facts.id}|{paused.id}", style="primary"))
-    ask = t.confirmation("Stop this run?", "What has been done stays done. The running step is cancelled.", "Stop it")
-    found.append(t.button(STOP, "Stop", facts.id, confirm=ask))
-    return found

@@ -49,6 +49,11 @@ def escape(text: object) -> str:
     return _UNSEEN.sub("", str(text)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
+def escape_lines(text: object) -> str:
+    """Foreign text of several lines, harmless as it stands."""
+    return escape(str(text).replace("\r\n", "\n").replace("\r", "\n").expandtabs(4))
+
+
 def line(text: object, most: int) -> str:
     """Foreign text in one line of at most so many characters, so that it cannot pass for lines of ours."""
     return escape(cut(" ".join(str(text).split()), most))

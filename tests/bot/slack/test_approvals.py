@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import Connection
 
 from bot.slack.blocks import form
-from bot.slack.blocks.card import APPROVE, REJECT, RESUME, STOP
+from bot.slack.blocks.card import APPROVE, REJECT
+from bot.slack.blocks.controls import RESUME, STOP
 from bot.slack.door import DATABASE_AWAY
 from infra.db import Database, DatabaseUnavailable, Transaction
 from tests.bot.slack.rig import KIM, SPARE, Rig

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from bot.slack.blocks import alarm, answers, card, form, home, preview
+from bot.slack.blocks import alarm, answers, card, controls, form, home, picking, preview
 from bot.slack.blocks import text as t
+from bot.slack.blocks.unfurl import unfurled
 from playbooks.desk import Desk
 from playbooks.facts import ExecutionFacts
 from tests.bot.slack.blocks import facts as f
@@ -25,6 +26,7 @@ GOLDEN = Path(__file__).parent.parent / "golden"
 
 STOPPING = f.step("stop", "InProgress", say="i-0b7d1c44e9f2a6d35 is stopping")
 PENDING = f.step("start", "Pending")
+STOPPED = f.step("stop", inputs={"InstanceIds": ["i-0b7d1c44e9f2a6d35"], "DesiredState": "stopped"})
 PAUSED = f.execution(
     approval=None, approvals=(), steps=(f.step("look", "Waiting", action="aws:pause", id="s1"),), started_by=f.SAM
 )
@@ -44,6 +46,14 @@ CARDS: Mapping[str, ExecutionFacts] = {
     "stopped": f.answered("Cancelled", f.step("stop", "Cancelled"), cancelled_by=f.KIM),
     "timed_out": f.answered("TimedOut", question=f.approval(status="TimedOut")),
     "paused": PAUSED,
+    "held": f.answered("Waiting", STOPPED, PENDING, held="start", skip_to="look"),
+    "held_at_a_question": f.answered("Waiting", STOPPED, PENDING, held="approve"),
+    "all_steps_done": f.answered("Waiting", STOPPED, held=""),
+    "retryable": f.answered("Failed", STOPPED, f.step("start", "Failed"), retry_step="start"),
+    "retried": f.answered("Failed", f.step("start", "Failed"), retry_step="start", retried_as="c0ffee00-1"),
+    "folded": f.answered(
+        "Success", *(f.step(f"step{number}") for number in range(6)), retry_of="c0ffee00-1", retry_step="step5"
+    ),
     "nobody_can_answer": f.execution(approval=f.approval(approvers=(), problem="Nobody is on the list of approvers.")),
     "one_of_two": f.execution(
         approval=f.approval(minimum=2, decisions=f.decided().decisions), approvals=(f.decided("Approve", f.KIM),)
@@ -100,6 +110,21 @@ def test_the_suggestion(name: str) -> None:
     same_as_golden(f"suggestion_{name}", {"text": alarm.fallback(SUGGESTIONS[name]), "blocks": blocks})
 
 
+UNFURLS = {
+    "asking": f.execution(),
+    "failed": f.answered("Failed", failure_message="UnauthorizedOperation: no."),
+}
+
+
+@pytest.mark.parametrize("name", UNFURLS)
+def test_the_link(name: str) -> None:
+    """An execution below a message that links to it."""
+    blocks = unfurled(UNFURLS[name], "https://example.slack.com/archives/C1/p1")
+
+    check_message(blocks)
+    same_as_golden(f"unfurl_{name}", blocks)
+
+
 @pytest.mark.parametrize("name", ["storm", "storm_over"])
 def test_the_storm(name: str) -> None:
     """Many alarms on one card, red and over."""
@@ -126,6 +151,12 @@ FORMS = {
         offer=form.Offer(f.PICKERS, ("AWS does not list roles: no.",), ("eu-west-1", "us-east-1"), has_preview=True),
     ),
     "loading": form.loading(f.playbook()),
+    "picking": picking.picker(
+        [f.playbook(), f.playbook(name="nap", title="A nap", parameters=())],
+        ["i-0b7d1c44e9f2a6d35", "i-0b7d1c44e9f2a6d36"],
+        carried={"channel": "C1"},
+    ),
+    "picking_nothing": picking.picker([f.playbook()], [], carried={"channel": "C1"}),
     "preview": preview.view("Preview: recover-instance", f.previewed()),
     "preview_looking": preview.looking("Preview: recover-instance"),
     "preview_problem": preview.problem("Preview: recover-instance", "AWS does not answer."),
@@ -177,6 +208,7 @@ def test_the_answers() -> None:
 def test_every_golden_file_has_its_test() -> None:
     """A file that nothing is compared with proves nothing."""
     known = {f"card_{name}" for name in CARDS} | {f"suggestion_{name}" for name in SUGGESTIONS}
+    known |= {f"unfurl_{name}" for name in UNFURLS}
     known |= {f"form_{name}" for name in FORMS} | {"home", "answers", "storm", "storm_over"}
 
     assert {path.stem for path in GOLDEN.glob("*.json")} == known
@@ -204,9 +236,14 @@ def test_buttons_stand_only_where_they_apply() -> None:
         blocks = [block for block in card.card(CARDS[name]) if block["type"] == "actions"]
         return [element["action_id"] for block in blocks for element in block["elements"]]
 
-    assert buttons("asking") == [card.APPROVE, card.REJECT, card.STOP]
-    assert buttons("paused") == [card.RESUME, card.STOP]
-    assert buttons("nobody_can_answer") == [card.STOP]
-    assert buttons("running") == [card.STOP]
+    assert buttons("asking") == [card.APPROVE, card.REJECT, controls.STOP]
+    assert buttons("paused") == [controls.RESUME, controls.STOP]
+    assert buttons("nobody_can_answer") == [controls.STOP]
+    assert buttons("running") == [controls.STOP]
+    assert buttons("held") == [controls.RUN_STEP, controls.SKIP_STEP, controls.RUN_ON, controls.STOP]
+    assert buttons("held_at_a_question") == [controls.RUN_STEP, controls.RUN_ON, controls.STOP]
+    assert buttons("all_steps_done") == [controls.FINISH, controls.STOP]
+    assert buttons("retryable") == [controls.RETRY]
+    assert buttons("retried") == []
     for name in ("success", "failed", "rejected", "stopped", "timed_out"):
         assert buttons(name) == []
