@@ -35,7 +35,7 @@ REMEMBER: Final = timedelta(minutes=15)
 """Longer than Slack's five minutes of validity."""
 OBJECTS: Final = ("channel", "container", "event", "message", "view")
 """Members of a body that are objects, or not there."""
-CHANGING: Final = frozenset({"run", "stop", "resume"})
+CHANGING: Final = frozenset({"run", "stop", "resume", "pause", "notify", "takeover"})
 """Verbs of the slash command that must not be repeated; the others only tell."""
 
 NOT_OURS: Final = "This app does not work for your workspace."

@@ -87,6 +87,7 @@ class MentionListeners:
         if wanted.verb == "run" and wanted.words and not wanted.problem:
             return self._run(self._playbooks.wish(wanted), by, channel, ts)
         if wanted.verb == "audit" and wanted.words:
+            self._door.operations.see(self._door.queries.execution(wanted.words[0]).id, by)
             return "What happened, in order:", answers.timeline(self._door.queries.timeline(wanted.words[0]))
         text = self._playbooks.answer(wanted, by)
         return text, t.paragraphs(text)

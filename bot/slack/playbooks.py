@@ -118,6 +118,8 @@ class PlaybookListeners:
                 return self._control(wanted, by)
             case "run":
                 return f"Say which one: `{command} run NAME`. `{command} list` shows what there is."
+        if wanted.verb in GUARD_VERBS:
+            return self._guards.answer(wanted, by, by.account.rpartition("/")[2], "")[0]
         hint = f" Did you mean `{command} {wanted.suggestion}`?" if wanted.suggestion else f" Try `{command} help`."
         return f"I do not know {t.code(t.cut(wanted.verb, 60))}.{hint}"
 

@@ -234,3 +234,39 @@ def test_home_and_list_show_what_one_may_run(ruled: Rig) -> None:
 
     assert "*restart*" in text
     assert "*nap*" not in text
+
+
+def test_a_replayed_pause_does_not_pause_again(busy: Rig) -> None:
+    """The same request, sent once more after everything was resumed, changes nothing."""
+    fields = busy.command_fields("pause DNS", KIM)
+    busy.command("pause DNS", KIM, trigger_id=fields["trigger_id"])
+    busy.command("pause off", KIM)
+
+    again = busy.command("pause DNS", KIM, trigger_id=fields["trigger_id"])
+
+    assert "seen before" in again.text
+    assert busy.service.operations.guarding.paused() is None
+
+
+def test_guests_ask_about_themselves_only(busy: Rig) -> None:
+    """Who may do what is for members to know; strangers are nobody."""
+    busy.slack.people[SPARE[1]].update(is_restricted=True)
+
+    assert busy.command(f"why <@{busy.sam}> fix", SPARE[1]).text == "Guests may ask about themselves only."
+    assert "may not run fix" in busy.command("why fix", SPARE[1]).text
+    assert "may do nothing here" in busy.command("why <@U0NOBODY9> fix", busy.lee).text
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("why", "Say which one: `/playbook why [@user] PLAYBOOK [parameter=value …]`."),
+        ("why fixx", "There is no playbook `fixx`. Did you mean `fix`?"),
+        ("notify", "Say which one: `/playbook notify ID`."),
+        ("takeover 0123456789abcdef", "This offer is no longer open. Please start the playbook again."),
+        ("pause off", "Nothing is paused."),
+    ],
+)
+def test_what_cannot_be_is_a_sentence(busy: Rig, text: str, says: str) -> None:
+    """What is missing, or what was probably meant."""
+    assert busy.command(text, KIM).text == says
