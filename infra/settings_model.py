@@ -131,7 +131,7 @@ class Settings(BaseModel):
     slack_app_id: str = Field(default="", pattern=r"^(A[A-Z0-9]+)?$")
     """When given, requests for any other app are refused."""
     slack_pickers: bool = True
-    """Whether forms search AWS for the instances, buckets and roles to choose; otherwise their ids are typed."""
+    """Whether forms ask AWS: for instances, buckets and roles to choose, and for previews; otherwise ids are typed."""
     channel: str = ""
     """Where cards go when the playbook names no channel."""
 

@@ -114,7 +114,8 @@ class Forms:
             if listing.resources:
                 pickers[kind] = listing.named()
         regions = () if carried.get("suggestion") else door.regions
-        offer = form.Offer(pickers, tuple(notes), regions, has_preview=door.previews is not None)
+        can_look = door.previews is not None and door.resources is not None
+        offer = form.Offer(pickers, tuple(notes), regions, has_preview=can_look)
         return form.run_form(facts, given, errors, carried=carried, offer=offer)
 
     def _placed(self, carried: Mapping[str, str]) -> dict[str, str]:

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from bot.slack.blocks import alarm, answers, card, controls, form, home, picking, preview
+from bot.slack.blocks import alarm, answers, card, controls, form, home, preview
 from bot.slack.blocks import text as t
+from bot.slack.blocks.picking import picker
 from bot.slack.blocks.unfurl import unfurled
 from playbooks.desk import Desk
 from playbooks.facts import ExecutionFacts
@@ -151,12 +152,12 @@ FORMS = {
         offer=form.Offer(f.PICKERS, ("AWS does not list roles: no.",), ("eu-west-1", "us-east-1"), has_preview=True),
     ),
     "loading": form.loading(f.playbook()),
-    "picking": picking.picker(
+    "picking": picker(
         [f.playbook(), f.playbook(name="nap", title="A nap", parameters=())],
         ["i-0b7d1c44e9f2a6d35", "i-0b7d1c44e9f2a6d36"],
         carried={"channel": "C1"},
     ),
-    "picking_nothing": picking.picker([f.playbook()], [], carried={"channel": "C1"}),
+    "picking_nothing": picker([f.playbook()], [], carried={"channel": "C1"}),
     "preview": preview.view("Preview: recover-instance", f.previewed()),
     "preview_looking": preview.looking("Preview: recover-instance"),
     "preview_problem": preview.problem("Preview: recover-instance", "AWS does not answer."),
