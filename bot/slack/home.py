@@ -20,6 +20,7 @@ log = structlog.get_logger()
 
 LATEST_RUNS: Final = 5
 RUNNING: Final = 20
+OTHERS: Final = 20
 LATEST_ALARMS: Final = 8
 LOOKED_AT: Final = timedelta(hours=12)
 """A home that was published so long ago is published anew when it is opened, not before."""
@@ -83,12 +84,13 @@ def home_of(door: SlackDoor, message: SlackMessage) -> Mapping[str, Any] | None:
     except Stranger as stranger:
         log.info("home not shown", user=message.subject, reason=str(stranger))
         return None
-    queries = door.queries
-    mine, others = divided(queries.open_approvals(), by)
+    queries, may_see = door.queries, door.operations.may_see
+    mine, of_others = divided(queries.open_approvals(), by)
+    others = tuple(each for each in of_others[:OTHERS] if may_see(queries.execution(each.execution_id), by))
     desk = Desk(
         mine,
         others,
-        tuple(queries.executions(limit=RUNNING, is_open=True)),
+        tuple(each for each in queries.executions(limit=RUNNING, is_open=True) if may_see(each, by)),
         tuple(queries.runs_of(by, limit=LATEST_RUNS)),
         tuple(queries.alarms(limit=LATEST_ALARMS)),
         filtered(queries.playbooks(by), message.text),

@@ -12,6 +12,7 @@ from slack_sdk import WebClient
 from bot.slack.blocks.unfurl import unfurled
 from bot.slack.client import NO_ANSWER
 from bot.slack.door import SlackDoor
+from bot.slack.identity import Stranger
 from bot.slack.manifest import CONSOLE
 from playbooks.queries import NotFound
 
@@ -22,7 +23,7 @@ _EXECUTION: Final = re.compile(r"/automation/execution/([0-9a-f]{8}(?:-[0-9a-f]{
 
 
 class UnfurlListeners:
-    """Only to people of this workspace: not into channels shared with others."""
+    """What whoever wrote the link may see, and never into channels shared with other organisations."""
 
     def __init__(self, door: SlackDoor) -> None:
         self._door = door
@@ -40,10 +41,17 @@ class UnfurlListeners:
 
     def _show(self, client: WebClient, event: Mapping[str, Any], found: Mapping[str, str]) -> None:
         shown = {}
+        try:
+            by = self._door.people.identify(str(event.get("user") or ""))
+        except Stranger as stranger:
+            log.info("link not shown", reason=str(stranger))
+            return
         for url, execution_id in found.items():
             try:
                 facts = self._door.queries.execution(execution_id)
             except NotFound:
+                continue
+            if not self._door.operations.may_see(facts, by):
                 continue
             shown[url] = {"blocks": unfurled(facts, self._door.links([facts.id]).get(facts.id, ""))}
         if not shown:

@@ -15,6 +15,7 @@ SEARCH: Final = "home_search"
 SEARCH_BLOCK: Final = "search"
 MOST_QUESTIONS: Final = 10
 MOST_OTHERS: Final = 5
+MOST_TOLD: Final = 6
 MOST_RUNS: Final = 5
 MOST_ALARMS: Final = 8
 MOST_PLAYBOOKS: Final = 25
@@ -60,7 +61,8 @@ def _questions(desk: Desk, links: Mapping[str, str]) -> Iterator[Block]:
     if not desk.mine:
         yield t.section("nothing", "Nothing waits for you.")
     for each in desk.mine[:MOST_QUESTIONS]:
-        yield t.section(f"ask-{each.id}"[:255], approval_list([each], links))
+        told = [f":warning: {t.line(one, 300)}" for one in (*each.situation, *each.consequences)[:MOST_TOLD]]
+        yield t.section(f"ask-{each.id}"[:255], "\n".join([approval_list([each], links), *told]))
         yield t.actions(f"answer-{each.id}"[:255], *_answers(each))
     yield from _more("asked-more", len(desk.mine) - MOST_QUESTIONS, "question", "`/playbook approvals` lists them")
     if desk.others:
@@ -72,8 +74,10 @@ def _questions(desk: Desk, links: Mapping[str, str]) -> Iterator[Block]:
 def _answers(approval: ApprovalFacts) -> Iterator[Block]:
     question = t.cut(" ".join((approval.message or approval.title).split()), 290)
     ask = t.confirmation("Approve this?", question, "Approve")
-    yield t.button(APPROVE, "Approve", approval.id, style="primary", confirm=ask)
-    yield t.button(REJECT, "Reject", approval.id, style="danger")
+    # As on the card: the value says, too, which situation was seen.
+    value = f"{approval.id}.{approval.painted}" if approval.painted else approval.id
+    yield t.button(APPROVE, "Approve", value, style="primary", confirm=ask)
+    yield t.button(REJECT, "Reject", value, style="danger")
 
 
 def _more(block_id: str, count: int, what: str, how: str) -> list[Block]:

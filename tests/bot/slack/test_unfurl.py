@@ -53,6 +53,16 @@ def test_nothing_is_shown_to_other_companies(rig: Rig) -> None:
     assert rig.slack.called("chat.unfurl") == []
 
 
+def test_nothing_is_shown_for_whoever_may_do_nothing(rig: Rig) -> None:
+    """A link does not tell more than its writer may see."""
+    facts = rig.started()
+    rig.slack.people[rig.max] = {"deleted": True}
+    share(rig, f"{CONSOLE}{facts.id}", user=rig.max)
+    share(rig, f"{CONSOLE}{facts.id}", user="")
+
+    assert rig.slack.called("chat.unfurl") == []
+
+
 @pytest.mark.parametrize(
     "links", [None, "x", [None], [{"url": 7}], [{}], [{"url": "https://["}], [{"url": "https://x/executions/y"}]]
 )

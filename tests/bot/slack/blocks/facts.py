@@ -153,7 +153,8 @@ def desk(**fields: Any) -> Desk:
     """A home with something of everything."""
     red = suggestion(started=(EXECUTION,))
     usual = Desk(
-        (approval(),), (approval(id="r2"),), (execution(),), (answered("Success"),),
+        (approval(situation=("The alarm is OK by now.",), consequences=("lost: its instance store",), painted="m1"),),
+        (approval(id="r2"),), (execution(),), (answered("Success"),),
         (red, suggestion(alarm_now="OK"), suggestion(why="muted")), (playbook(),), "recover",
     )  # fmt: skip
     return replace(usual, **fields)
