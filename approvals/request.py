@@ -107,6 +107,8 @@ class ApprovalRequest:
     """Counts the questions of one step: a plan that has changed is asked about anew."""
     seal: str = ""
     """Digest of the question's own words and rules, as they were shown; "" = asked before there were seals."""
+    look_at: datetime | None = None
+    """When it is to be looked whether this is still needed, and what would be lost."""
     hold_until: datetime | None = None
     """It is decided, but who decided must be looked at once more before the step goes on."""
 
@@ -121,7 +123,7 @@ class ApprovalRequest:
         if not self.is_open:
             return self.hold_until
         moments = [*self.reminders[:1], *(each.at for each in self.escalations[:1])]
-        moments += [self.expires_at] if self.expires_at is not None else []
+        moments += [each for each in (self.expires_at, self.look_at) if each is not None]
         return min(moments, default=None)
 
 

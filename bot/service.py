@@ -55,6 +55,7 @@ from playbooks.documents.tags import Tags
 from playbooks.expiry import Expiry
 from playbooks.freezes import freezes_of
 from playbooks.guards import GuardRules
+from playbooks.lookout import Lookout
 from playbooks.operations import Operations, Parts
 from playbooks.people import Directory, Identity, Person
 from playbooks.previewing import Previews
@@ -74,6 +75,8 @@ class Service:
     settings: Settings
     clock: Clock = utc_now
     metrics: Metrics = field(default_factory=Metrics)
+    looks: bool = False
+    """Whether AWS is asked if what people are asked about is still needed."""
     recognise: Attest | None = None
     """Who a Slack account is now, asked of Slack; set by whoever opens that door."""
 
@@ -277,8 +280,15 @@ class Service:
             self.clock,
             attest=self._attest,
             tell=self.reactions.tell,
+            lookout=self.lookout if self.looks else None,
             targets=lambda tx, state: targets_of(state, self.shelf.get(tx, state.document_digest)),
         )
+
+    @cached_property
+    def lookout(self) -> Lookout:
+        """Whether what people are asked about is still needed."""
+        here = (self.db, self.executions, self.alarms, self.shelf)
+        return Lookout(*here, reads=self._aws_for, actions=BY_NAME, clock=self.clock)
 
     def _attest(self, account: str) -> Identity | None:
         """Who an account is now: of Slack where that door is open, of the table for a login. Raises Unidentified."""
@@ -417,6 +427,7 @@ class Service:
             watch=self.expiry.watch,
             speaks_as=self.settings.ssm_principals,
             is_attested=lambda: self.recognise is not None,
+            looks=self.looks,
             also=self._also,
         )
 

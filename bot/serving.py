@@ -112,6 +112,7 @@ class Serving:
 def build(service: Service) -> Serving:
     """Everything the settings switch on. Raises SchemaOutdated, InvalidLibrary."""
     runner.check(service.db)
+    service.looks = True
     serving = Serving(service)
     clock_parts = shared_clock(service, serving.stopping)
     dispatcher = dispatcher_of(service)

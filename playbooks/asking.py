@@ -30,6 +30,8 @@ class Asking:
     alarms: AlarmStore = field(default_factory=AlarmStore)
     speaks_as: frozenset[str] = frozenset()
     new_id: Callable[[], str] = str
+    looks: bool = False
+    """Whether somebody looks if it is still needed, as soon as it is asked."""
 
     def top(self, tx: Transaction, state: Execution) -> Execution:
         """The execution that a playbook or a person started, of which this one is a child, or it itself."""
@@ -76,6 +78,7 @@ class Asking:
             delegates=policy.delegates,
             breakers=policy.breakers,
             revision=revision,
+            look_at=now if self.looks else None,
         )
         return replace(request, seal=seal_of(request))
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from approvals import policy
 from approvals.quorum import is_reached
@@ -18,7 +18,8 @@ from infra.db import Database, Transaction
 from playbooks.answering import Answering
 from playbooks.asking import Asking, is_waiting_for
 from playbooks.people import Identity, Unidentified, actor_of
-from playbooks.refusals import NoLongerOpen, NotAllowed, Refused, TargetMistyped
+from playbooks.refusals import NoLongerOpen, NotAllowed, Refused, SituationChanged, TargetMistyped
+from playbooks.situation import Situation, from_kept
 
 UNKNOWN: Final = "This request is not known here. Nothing was decided."
 CHANGED: Final = "The plan changed since you were asked, so nothing was decided: {}. It is asked anew."
@@ -30,6 +31,24 @@ Attest = Callable[[str], Identity | None]
 """Who an account is now, asked anew; None = nobody can be asked about accounts of its kind. Raises Unidentified."""
 Tell = Callable[[Transaction, ApprovalRequest], None]
 """Give a closed question's answers to the step that waits."""
+
+
+class Looks(Protocol):
+    """Looks whether an execution is still needed, before a transaction."""
+
+    def quickly(self, execution_id: str) -> Situation | None:
+        """As it is now; None where that was not to be had in time."""
+
+    def thoroughly(self, execution_id: str) -> Situation | None:
+        """With what would be lost; may take seconds."""
+
+
+class _Otherwise(Exception):
+    """The situation is not the one that the person was shown."""
+
+    def __init__(self, situation: Situation, news: tuple[str, ...]) -> None:
+        super().__init__()
+        self.situation, self.news = situation, news
 
 
 def _tell_nobody(_tx: Transaction, _request: ApprovalRequest) -> None:
@@ -50,16 +69,21 @@ class Deciding:
     """Asks who is on call, for the names of a question, before they are needed."""
     attest: Attest | None = None
     tell: Tell = field(default=_tell_nobody)
+    lookout: Looks | None = None
     targets: Callable[[Transaction, Execution], tuple[str, ...]] = lambda _tx, _state: ()
     """Names of the resources that an execution works on."""
 
     # -- answers
 
-    def decide(self, request_id: str, by: Identity, verdict: Verdict, comment: str = "", *, key: str = "") -> None:
+    def decide(
+        self, request_id: str, by: Identity, verdict: Verdict, comment: str = "", *, key: str = "", seen: str = ""
+    ) -> None:
         """Take one person's answer. Raises NotAllowed (audited), NoLongerOpen.
 
         `key` tells a click from its repetition: one that was counted never counts again, even if it was taken back.
+        `seen` is the mark of the situation that the person was shown. Raises SituationChanged where it is another now.
         """
+        situation = self._situation(request_id) if verdict == "Approve" else None
 
         def answer(_tx: Transaction, request: ApprovalRequest, state: Execution | None) -> ApprovalChange:
             standing = self.answering.standing(request, by)
@@ -68,9 +92,21 @@ class Deciding:
                 return policy.void(request, changed)
             if request.is_open and standing.is_listed and state is not None and not is_waiting_for(request, state):
                 raise policy.Closed("The step waits for no answer any more. Nothing was decided.")
-            return self.answering.answer(request, by, verdict, now=self.clock(), comment=comment)
+            change = self.answering.answer(request, by, verdict, now=self.clock(), comment=comment)
+            before = from_kept(request.facts.get("situation"))
+            if situation is None or before is None or situation.mark == (seen or before.mark):
+                return change
+            raise _Otherwise(situation, situation.news(before, self.clock()))
 
         self._change(request_id, by, verdict, answer, key)
+
+    def _situation(self, request_id: str) -> Situation | None:
+        """What is so now, looked at before the transaction."""
+        with self.db.reading() as connection:
+            request = self.approvals.get(connection, request_id)
+        if self.lookout is None or request is None or "situation" not in request.facts:
+            return None
+        return self.lookout.quickly(request.execution_id)
 
     def revoke(self, request_id: str, by: Identity, *, key: str = "") -> None:
         """Take back one's own answer, until the step has begun. Raises NotAllowed (audited), NoLongerOpen."""
@@ -142,11 +178,16 @@ class Deciding:
         """One change of a question by a person; a refusal is audited in the same transaction."""
         found = self._found(request_id)
         refusal: policy.DecisionRefused | None = None
+        news: SituationChanged | None = None
         with self.db.transaction() as tx:
             request, state = self._locked(tx, found)
             before = request.status
             try:
                 changed = _spending(request, key, lambda: change(tx, request, state))
+            except _Otherwise as otherwise:
+                kept = policy.look(request, otherwise.situation.kept(), is_news=True)
+                self.approvals.save(tx, kept, self.clock())
+                news = SituationChanged(otherwise.news, otherwise.situation.mark)
             except policy.DecisionRefused as error:
                 refusal = error
                 data: dict[str, Json] = {
@@ -159,6 +200,8 @@ class Deciding:
                 if changed.state.status is RequestStatus.CANCELLED and before is not RequestStatus.CANCELLED:
                     because = str(changed.events[0].data.get("because"))
                     refusal = policy.Closed(CHANGED.format(because))
+        if news is not None:
+            raise news
         if isinstance(refusal, policy.Closed):
             raise NoLongerOpen(str(refusal))
         if refusal is not None:
@@ -192,11 +235,22 @@ class Deciding:
         if found.hold_until is not None:
             self._go_on(found)
             return
+        if found.look_at is not None and found.is_open:
+            self._look(found)
         with self.db.transaction() as tx:
             request = self.approvals.lock(tx, request_id)
             change = policy.tend(request, self.clock()) if request is not None else None
             if change is not None and change.state != request:
                 self.approvals.save(tx, change, self.clock())
+
+    def _look(self, found: ApprovalRequest) -> None:
+        """See whether it is still needed, for the card."""
+        situation = self.lookout.thoroughly(found.execution_id) if self.lookout is not None else None
+        with self.db.transaction() as tx:
+            request = self.approvals.lock(tx, found.id)
+            if request is not None and request.is_open and request.look_at is not None:
+                kept = (situation or Situation()).kept()
+                self.approvals.save(tx, policy.look(request, kept, is_news=False), self.clock())
 
     def _go_on(self, found: ApprovalRequest) -> None:
         """Look once more at those who agreed, and tell the step if they still may."""

@@ -328,11 +328,18 @@ class Operations:
     # -- questions
 
     def decide(
-        self, request_id: str, by: Identity, verdict: Literal["Approve", "Reject"], comment: str = "", *, key: str = ""
+        self,
+        request_id: str,
+        by: Identity,
+        verdict: Literal["Approve", "Reject"],
+        comment: str = "",
+        *,
+        key: str = "",
+        seen: str = "",
     ) -> None:
-        """Take one person's answer. Raises NotAllowed (audited), NoLongerOpen."""
+        """Take one person's answer. Raises NotAllowed (audited), NoLongerOpen, SituationChanged."""
         self._may_answer(request_id, by, goes_on=verdict == "Approve")
-        self._deciding.decide(request_id, by, verdict, comment, key=key)
+        self._deciding.decide(request_id, by, verdict, comment, key=key, seen=seen)
 
     def revoke(self, request_id: str, by: Identity, *, key: str = "") -> None:
         """Take back one's own answer, until the step has begun. Raises NotAllowed (audited), NoLongerOpen."""

@@ -41,6 +41,7 @@ from playbooks.operations import Shelf, UnknownPlaybook
 from playbooks.people import Directory, Identity
 from playbooks.playbook import Playbook
 from playbooks.retry import request_key, step_to_retry
+from playbooks.situation import from_kept
 from playbooks.steering import on_stop, skip_to
 from playbooks.store import AlarmRecord, AlarmStore
 from playbooks.story import sentence
@@ -219,6 +220,7 @@ class Queries:
 
     def _approval(self, request: ApprovalRequest) -> ApprovalFacts:
         directory, answering = self._from.directory, self._from.answering or Answering(self._from.directory)
+        situation = from_kept(request.facts.get("situation"))
         facts = ApprovalFacts(
             id=request.id,
             execution_id=request.execution_id,
@@ -246,6 +248,9 @@ class Queries:
             delegations=tuple((each.by, each.to) for each in request.delegations),
             revision=request.revision,
             is_broken=bool(request.facts.get("broken")),
+            situation=situation.words() if situation else (),
+            consequences=situation.consequences if situation else (),
+            painted=situation.mark if situation else "",
         )
         return question(facts, PLAIN)
 

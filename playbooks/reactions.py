@@ -51,12 +51,13 @@ class Reactions:
         watch: Callable[[str, datetime], None] = _watch_nothing,
         speaks_as: Collection[str] = (),
         is_attested: Callable[[], bool] = lambda: False,
+        looks: bool = False,
         also: Callable[[Transaction, Entry], None] = _react_no_further,
     ) -> None:
         """`is_attested`: whether those who agreed are looked at once more before the step goes on, outside of here."""
         self._executions, self._approvals, self._engine = executions, approvals, engine
         self._clock, self._watch = clock, watch
-        self.asking = Asking(executions, catalog, clock, speaks_as=frozenset(speaks_as), new_id=new_id)
+        self.asking = Asking(executions, catalog, clock, speaks_as=frozenset(speaks_as), new_id=new_id, looks=looks)
         self._is_attested, self._also = is_attested, also
         self._handlers: Mapping[str, Callable[[Transaction, Entry], None]] = {
             "step.waiting": self._ask,

@@ -69,6 +69,14 @@ class NoLongerOpen(Refused):
     """The question was answered, expired or withdrawn before this answer came."""
 
 
+class SituationChanged(Refused):
+    """Something happened since the question was painted: `news` in words, `mark` says that one has seen it."""
+
+    def __init__(self, news: tuple[str, ...], mark: str) -> None:
+        super().__init__(f"Nothing was decided yet, for something has happened: {'; '.join(news)}. Say it again.")
+        self.news, self.mark = news, mark
+
+
 class TargetMistyped(Refused):
     """What was typed is not the name of what the execution works on; the glass stays whole."""
 

@@ -12,6 +12,7 @@ from bot.slack.blocks import card, form
 from bot.slack.blocks import text as t
 from bot.slack.door import SlackDoor, pressed
 from infra.canonical import digest
+from playbooks.refusals import SituationChanged
 
 log = structlog.get_logger()
 
@@ -33,14 +34,50 @@ class ApprovalListeners:
         app.action(card.REVOKE)(self.revoked)
         app.action(card.DELEGATE)(self.delegating)
         app.action(card.BREAK_GLASS)(self.breaking)
+        app.view(form.CONFIRM)(self.confirmed)
         app.view(form.REJECT)(self.rejected)
         app.view(form.DELEGATE)(self.delegated)
         app.view(form.BREAK_GLASS)(self.broken)
 
-    def approved(self, ack: Ack, body: dict[str, Any]) -> None:
-        """*Approve* was pressed."""
-        self._door.whisper(body, self._decide(body, _request_of(pressed(body)), "Approve", ""))
+    def approved(self, ack: Ack, body: dict[str, Any], client: WebClient) -> None:
+        """*Approve* was pressed; where something has happened since the card was painted, ask once more."""
+        request_id, _, seen = pressed(body).partition(".")
+
+        def decide() -> str | None:
+            try:
+                self._approve(body, request_id[:64], seen)
+            except SituationChanged as changed:
+                view = form.confirm_form(request_id[:64], changed.mark, changed.news)
+                return None if self._door.opened(client, body, view) else t.escape(changed)
+            return None
+
+        self._door.whisper(body, self._door.attempt(decide))
         ack()
+
+    def confirmed(self, ack: Ack, body: dict[str, Any], view: dict[str, Any]) -> None:
+        """*Approve anyway* was pressed; where yet more has happened, the form says so."""
+        carried = form.metadata(view)
+        request_id = _metadata(view)
+        news: list[SituationChanged] = []
+
+        def decide() -> str | None:
+            try:
+                self._approve(body, request_id, carried.get("seen", ""))
+            except SituationChanged as changed:
+                news.append(changed)
+            return None
+
+        text = self._door.attempt(decide)
+        if news:
+            ack(response_action="update", view=form.confirm_form(request_id, news[0].mark, news[0].news))
+        elif text:
+            ack(response_action="update", view=form.notice("Not approved", text))
+        else:
+            ack()
+
+    def _approve(self, body: dict[str, Any], request_id: str, seen: str) -> None:
+        by = self._door.identity(body)
+        self._door.operations.decide(request_id, by, "Approve", key=_key_of(body), seen=seen)
 
     def rejecting(self, ack: Ack, body: dict[str, Any], client: WebClient) -> None:
         """*Reject* was pressed: ask why; where no form can be opened, it counts at once."""

@@ -41,6 +41,7 @@ LANES: Final[Mapping[str, int]] = {
     "approval.decided": DECISIONS,
     "approval.concluded": DECISIONS,
     "approval.escalated": DECISIONS,
+    "approval.looked": DECISIONS,
     "approval.reminded": DECISIONS,
     "approval.revoked": DECISIONS,
     "approval.delegated": DECISIONS,

@@ -6,7 +6,7 @@ import re
 import shutil
 import textwrap
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -285,7 +285,7 @@ def test_self_approval(bot: Rig, route: str) -> None:
     value = str(bot.service.queries.open_approvals()[0].id)
     directory, operations = bot.service.directory, bot.service.operations
     sam = bot.people.identify(bot.sam)
-    attempts = {
+    attempts: dict[str, Callable[[], object]] = {
         "slack": lambda: bot.click(APPROVE, value, bot.sam),
         "terminal": lambda: operations.decide(value, directory.of_person("sam") or sam, "Approve"),
         "other account": lambda: operations.decide(value, directory.slack("T0OTHER", bot.sam), "Approve"),

@@ -164,12 +164,11 @@ def break_glass_form(request_id: str, title: str, targets: Sequence[str]) -> Blo
     return _asking(BREAK_GLASS, "Break the glass", {"request_id": request_id}, blocks)
 
 
-def confirm_form(request_id: str, verdict: str, painted: str, news: Sequence[str]) -> Block:
-    """Asks once more, because something has happened since the card was painted."""
+def confirm_form(request_id: str, seen: str, news: Sequence[str]) -> Block:
+    """Asks once more, because something has happened since the card was painted; `seen` says what was shown here."""
     said = [f"• {t.line(each, 300)}" for each in news[:10]]
-    text = "\n".join([":mag: *Something has happened since you were shown this:*", *said, f"{verdict} anyway?"])
-    carried = {"request_id": request_id, "verdict": verdict, "painted": painted}
-    return _asking(CONFIRM, f"{verdict} anyway", carried, [t.section("what", text)])
+    text = "\n".join([":mag: *Something has happened since you were shown this:*", *said, "Approve anyway?"])
+    return _asking(CONFIRM, "Approve anyway", {"request_id": request_id, "seen": seen}, [t.section("what", text)])
 
 
 def _reason(label: str, *, is_optional: bool) -> Block:

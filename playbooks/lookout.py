@@ -1,0 +1,122 @@
+"""Looks whether an execution that asks is still needed, and what it would take away; with questions only."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TookTooLong
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any, Final
+
+import structlog
+
+from engine.action import Action
+from engine.consequence import told
+from engine.document import Document
+from engine.execution import Execution
+from engine.parameters import ParametersInvalid
+from engine.preview import Surroundings, preview
+from engine.preview_aws import LookingAws, Session
+from engine.shelf import DocumentShelf
+from engine.store import ExecutionStore
+from infra.aws_errors import AwsRefused, AwsUnreachable
+from infra.clock import Clock
+from infra.db import Database
+from playbooks.queries import targets_of
+from playbooks.situation import OtherRun, Situation
+from playbooks.store import AlarmStore
+
+log = structlog.get_logger()
+
+RECENT: Final = timedelta(hours=1)
+MOST_RUNS: Final = 50
+"""So many of the latest executions are looked through for others on the same resource."""
+PATIENCE_SECONDS: Final = 1.5
+"""How long a click waits for AWS: Slack wants its answer within three seconds."""
+
+
+@dataclass
+class Lookout:
+    """Reads, never in a transaction."""
+
+    db: Database
+    executions: ExecutionStore
+    alarms: AlarmStore
+    shelf: DocumentShelf
+    reads: Callable[[Execution], Session]
+    actions: Mapping[str, Action[Any]]
+    clock: Clock
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, thread_name_prefix="lookout"))
+
+    def thoroughly(self, execution_id: str) -> Situation | None:
+        """The situation with what the run would take away; may take seconds."""
+        found = self._known(execution_id)
+        if found is None:
+            return None
+        state, document, situation = found
+        aws = LookingAws(self.reads(state))
+        return replace(self._seen(situation, state, document, aws), consequences=self._lost(state, document, aws))
+
+    def quickly(self, execution_id: str) -> Situation | None:
+        """The situation, for a click: AWS is waited for a moment only; what it did not say in time is a gap."""
+        found = self._known(execution_id)
+        if found is None:
+            return None
+        state, document, situation = found
+        looking = self._pool.submit(lambda: self._seen(situation, state, document, LookingAws(self.reads(state))))
+        try:
+            return looking.result(PATIENCE_SECONDS)
+        except TookTooLong:
+            log.warning("AWS does not say in time whether it is still needed", execution=execution_id)
+            return None
+
+    def _known(self, execution_id: str) -> tuple[Execution, Document, Situation] | None:
+        """What our own rows say."""
+        with self.db.reading() as connection:
+            state = self.executions.get(connection, execution_id)
+            if state is None:
+                return None
+            document = self.shelf.get(connection, state.document_digest)
+            record = self.alarms.get(connection, str(state.context.get("alarm_key") or ""))
+            latest = self.alarms.latest(connection, record.alarm.id) if record else None
+            recent = self.executions.latest(connection, limit=MOST_RUNS)
+            others = [
+                (each, self.shelf.get(connection, each.document_digest)) for each in recent if each.id != state.id
+            ]
+        alarm = latest.alarm if latest else None
+        runs = self._others(targets_of(state, document), others)
+        at = alarm.changed_at.isoformat() if alarm else ""
+        return state, document, Situation(alarm.state if alarm else "", at, runs=runs)
+
+    def _others(self, targets: Sequence[str], others: Sequence[tuple[Execution, Document]]) -> tuple[OtherRun, ...]:
+        found = []
+        for each, document in others:
+            at = each.ended_at or each.created_at
+            is_recent = at is not None and (not each.is_over or self.clock() - at <= RECENT)
+            if at is None or not is_recent or not set(targets) & set(targets_of(each, document)):
+                continue
+            title, by = str(each.context.get("title") or each.document_name), each.started_by
+            found.append(OtherRun(each.id, title, by.name or by.id, str(each.status), at.isoformat()))
+        return tuple(found[:5])
+
+    def _seen(self, situation: Situation, state: Execution, document: Document, aws: LookingAws) -> Situation:
+        """And what AWS says of the instances that it works on."""
+        instances = [target for target in targets_of(state, document) if target.startswith("i-")]
+        if not instances:
+            return situation
+        try:
+            answer = aws.call("ec2", "DescribeInstances", {"InstanceIds": instances})
+        except (AwsRefused, AwsUnreachable) as error:
+            log.info("what it works on cannot be looked at", execution=state.id, reason=str(error))
+            return situation
+        described = [each for group in answer.get("Reservations", ()) for each in group.get("Instances", ())]
+        states = {str(each["InstanceId"]): str((each.get("State") or {}).get("Name", "")) for each in described}
+        return replace(situation, states=states)
+
+    def _lost(self, state: Execution, document: Document, aws: LookingAws) -> tuple[str, ...]:
+        try:
+            found = preview(document, state.parameters, Surroundings(aws, self.actions, self.clock(), lambda *_: None))
+        except (ParametersInvalid, AwsRefused, AwsUnreachable) as error:
+            log.info("consequences are not known", execution=state.id, reason=str(error))
+            return ()
+        calls = [call for step in found.steps for call in step.calls]
+        return told(tuple(dict.fromkeys(each for call in calls for each in call.consequences)))
