@@ -18,7 +18,7 @@ from bot.terminal.process import PROCESS_COMMANDS
 from bot.terminal.rehearsals import rehearse
 from bot.terminal.runbooks import runbook
 from bot.terminal.schema import schema
-from bot.terminal.trail import audit
+from bot.terminal.trail import audit, timeline
 from bot.terminal.worker import worker
 from infra.log import configure
 
@@ -29,7 +29,7 @@ def cli() -> None:
     """From a red alarm to an approved, finished, audited runbook."""
 
 
-for command in (*COMMANDS, *PROCESS_COMMANDS, runbook, audit, demo, api, worker, access, *GUARD_COMMANDS):
+for command in (*COMMANDS, *PROCESS_COMMANDS, runbook, audit, timeline, demo, api, worker, access, *GUARD_COMMANDS):
     cli.add_command(command)
 runbook.add_command(rehearse)
 runbook.add_command(graph)

@@ -5,7 +5,9 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import time
 from functools import partial
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -19,6 +21,7 @@ from bot.intake.sns import SnsDoor
 from bot.intake.sqs import SqsIntake
 from bot.service import Service
 from bot.slack.assembly import Assembly, Ground, assemble
+from bot.slack.mornings import Mornings
 from bot.slack.socket import SocketRunner
 from bot.web import LARGEST_BODY, Doors, Handler, build_web
 from engine.dispatch.celery import CeleryDispatcher, celery_app
@@ -294,6 +297,7 @@ def _slack(service: Service, serving: Serving) -> tuple[Handler | None, list[Par
         led(service, "outbox", slack.outbox.run, stopping, wake=slack.outbox.wake, fence=slack.outbox.led_by),
         threaded("whispers", slack.door.whispers.run, stopping),
         *errands(slack, stopping),
+        *mornings(service, slack, stopping),
         *(threaded(f"workbench-{number}", slack.door.workbench.run, stopping) for number in range(WORKBENCHES)),
     ]
     if slack.socket is None:
@@ -305,6 +309,16 @@ def _slack(service: Service, serving: Serving) -> tuple[Handler | None, list[Par
 def errands(slack: Assembly, stopping: threading.Event) -> list[Part]:
     """Looks at what alarms are about, where there is a way to AWS."""
     return [threaded("errands", slack.errands.run, stopping, wake=slack.errands.wake)] if slack.errands else []
+
+
+def mornings(service: Service, slack: Assembly, stopping: threading.Event) -> list[Part]:
+    """Has the day told each morning, where the settings say so."""
+    entry, channel = service.settings.digest, service.settings.channel
+    if entry is None or not (entry.channel or channel):
+        return []
+    at, zone = time.fromisoformat(entry.at), ZoneInfo(entry.timezone)
+    found = Mornings(service.db, slack.store, service.clock, at, zone, entry.channel or channel)
+    return [threaded("digest", found.run, stopping)]
 
 
 def _ground(service: Service) -> Ground:

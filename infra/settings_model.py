@@ -73,6 +73,28 @@ class AdoptEntry(BaseModel):
     """Where to look; empty = the bot's own Region."""
 
 
+class DigestEntry(BaseModel):
+    """When and where the digest of the last day is told: what ran, who approved, what is still to be reviewed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    at: str = Field(default="08:30", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    """Time of day, in quotes."""
+    timezone: str = "UTC"
+    """A name of the tz database, such as Europe/Berlin."""
+    channel: str = ""
+    """Where; empty = the default channel."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f'"{value}" is not a name of the tz database, such as Europe/Berlin') from error
+        return value
+
+
 class FreezeEntry(BaseModel):
     """When nothing may start: from one moment to another, or whenever `cron` says and for as long as `lasts`."""
 
@@ -134,6 +156,8 @@ class Settings(BaseModel):
     """Whether forms ask AWS: for instances, buckets and roles to choose, and for previews; otherwise ids are typed."""
     channel: str = ""
     """Where cards go when the playbook names no channel."""
+    digest: DigestEntry | None = None
+    """The morning's digest, such as {at: "08:30", timezone: Europe/Berlin}; empty = none."""
 
     alarm_reminder_minutes: int = Field(default=30, ge=0, le=1440)
     """After how long a red alarm that nobody looks after is told of again, then each time twice as long; 0 = never."""

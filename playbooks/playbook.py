@@ -29,6 +29,15 @@ class AlarmTrigger:
     regions: tuple[str, ...] = ()
     states: tuple[str, ...] = ("ALARM",)
 
+    @property
+    def in_words(self) -> str:
+        """What fires it, in one line: the alarm's name, or what it measures where any name will do."""
+        measured = " ".join(each for each in (self.namespace, self.metric) if each != "*")
+        where = [f"{name}={value}" for given in (self.dimensions, self.tags) for name, value in given.items()]
+        named = f"alarm {self.name}" if self.name != "*" or not (measured or where) else "an alarm"
+        on, among = f" on {measured}" if measured else "", f" ({', '.join(where)})" if where else ""
+        return f"{named}{on}{among}"
+
 
 @dataclass(frozen=True, slots=True)
 class Playbook:

@@ -111,7 +111,7 @@ class Queries:
             preset={name: value for name, value in playbook.parameters.items() if name in playbook.fixed},
             start=playbook.start,
             approvers=tuple(self._from.directory.mention(name) for name in playbook.approvers),
-            trigger=f"alarm {trigger.name}" if trigger else "",
+            trigger=trigger.in_words if trigger else "",
             document=playbook.runbook.name,
         )
 

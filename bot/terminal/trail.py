@@ -1,4 +1,4 @@
-"""`playbook-bot audit show | verify | export`."""
+"""`playbook-bot audit show | verify | export`, and `playbook-bot timeline`."""
 
 import sys
 
@@ -10,6 +10,7 @@ from audit.export import Format
 from audit.export import export as export_rows
 from bot.service import Service
 from bot.terminal.answers import NOT_SUCCESSFUL, print_json, sentences
+from playbooks.timeline import as_json, as_markdown
 
 
 @click.group()
@@ -67,3 +68,14 @@ def export(format_: str) -> None:
         style: Format = "csv" if format_ == "csv" else "jsonl"
         for line in export_rows(service.audit.entries(connection), style):
             click.echo(line, nl=False)
+
+
+@click.command()
+@click.argument("execution")
+@click.option("--format", "format_", type=click.Choice(["md", "json"]), default="md", show_default=True)
+@sentences
+def timeline(execution: str, format_: str) -> None:
+    """Print the story of one execution for a review: Markdown, or JSON with the audit's hashes."""
+    with Service.opened() as service:
+        facts, entries = service.queries.execution(execution), service.queries.timeline(execution)
+    click.echo(as_json(facts, entries) if format_ == "json" else as_markdown(facts, entries), nl=False)

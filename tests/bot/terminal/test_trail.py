@@ -1,0 +1,70 @@
+"""`playbook-bot timeline`: the story of an execution, for a review."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bot.cli import cli
+from bot.service import Service
+from infra.settings_model import PersonEntry, Settings
+from migrations import runner
+from playbooks.operations import Order
+
+NAP = """\
+schemaVersion: "0.3"
+parameters:
+  ApiToken: {type: String}
+mainSteps:
+  - {name: nap, action: "aws:sleep", inputs: {Duration: PT1H}}
+"""
+
+
+@pytest.fixture
+def execution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A run that somebody has started at this terminal, with a secret."""
+    home = tmp_path / "playbooks" / "nap"
+    home.mkdir(parents=True)
+    (home / "playbook.yaml").write_text("title: A nap | now\nmay_run: [lee]\n", encoding="utf-8")
+    (home / "runbook.yaml").write_text(NAP, encoding="utf-8")
+    url = f"sqlite:///{tmp_path / 'bot.sqlite'}"
+    monkeypatch.setenv("PLAYBOOK_BOT_DATABASE_URL", url)
+    monkeypatch.setenv("PLAYBOOK_BOT_PLAYBOOKS", json.dumps([str(tmp_path / "playbooks")]))
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(
+        database_url=url,
+        playbooks=(tmp_path / "playbooks",),
+        use_library=False,
+        aws_region="eu-west-1",
+        people=(PersonEntry(id="lee", terminal="lee"),),
+    )
+    service = Service(settings)
+    runner.upgrade(service.db)
+    try:
+        order = Order("nap", {"ApiToken": "very-secret-value"})
+        return service.operations.start(order, service.directory.terminal("lee"))
+    finally:
+        service.db.close()
+
+
+def test_markdown_can_be_pasted(execution: str) -> None:
+    """A table of who did what when, whose cells foreign text cannot break."""
+    told = CliRunner().invoke(cli, ["timeline", execution[:8]])
+
+    assert told.exit_code == 0, told.output
+    assert told.output.startswith("# A nap \\| now: ")
+    assert f"Execution: `{execution}`" in told.output
+    assert "| 1 | " in told.output
+
+
+def test_json_has_the_hashes_and_no_secret(execution: str) -> None:
+    """Each event with its place in the chain; the secret is masked."""
+    told = CliRunner().invoke(cli, ["timeline", execution, "--format", "json"])
+    shown = CliRunner().invoke(cli, ["audit", "show", execution, "--json"])
+    status = CliRunner().invoke(cli, ["status", execution, "--json"])
+
+    events = json.loads(told.output)["events"]
+    assert [each["hash"] for each in events] == [each["hash"] for each in json.loads(shown.output)]
+    assert events[0]["data"]["parameters"] == {"ApiToken": "***"}
+    assert "very-secret-value" not in told.output + shown.output + status.output
