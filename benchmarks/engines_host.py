@@ -118,7 +118,7 @@ class Host:
             signal.pause()
             return
         serve_tasks(self.app, self.engine)
-        self.app.worker_main(["worker", "--pool=threads", f"--concurrency={THREADS}", "--loglevel=ERROR",
+        self.app.worker_main(["--quiet", "worker", "--pool=threads", f"--concurrency={THREADS}", "--loglevel=ERROR",
                               "--without-mingle", "--without-gossip"])  # fmt: skip
 
 

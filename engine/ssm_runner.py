@@ -73,14 +73,13 @@ class SsmRunner:
         """Follow until `stop` is set, woken by commits."""
         self._stopping = stop
         self._here.db.listen(self._news.set)
-        is_first = True
+        has_begun = False
         while not stop.is_set():
             self._news.clear()
             try:
-                if is_first:
-                    with self._here.db.transaction() as tx:
-                        self._here.ssm.free_all(tx)
-                    is_first = False
+                if not has_begun:
+                    self.begin()
+                    has_begun = True
                 pause = self.pump()
             except DatabaseUnavailable as error:
                 log.warning("the mirror waits for the database", error=str(error))
@@ -89,6 +88,11 @@ class SsmRunner:
                 log.exception("following AWS failed")
                 pause = 5.0
             self._news.wait(pause)
+
+    def begin(self) -> None:
+        """Nobody else follows: what a dead process has claimed is free."""
+        with self._here.db.transaction() as tx:
+            self._here.ssm.free_all(tx)
 
     def wake(self) -> None:
         """Look up."""

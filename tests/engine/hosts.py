@@ -202,7 +202,7 @@ def work(url: str, queue: str) -> None:
     dispatcher = engine.dispatcher = CeleryDispatcher(app, db, store, engine, utc_now)
     serve_tasks(app, engine)
     dispatcher.start()
-    app.worker_main(["worker", "--pool=threads", "--concurrency=4", "--loglevel=ERROR", "--without-mingle"])
+    app.worker_main(["--quiet", "worker", "--pool=threads", "--concurrency=4", "--loglevel=ERROR", "--without-mingle"])
 
 
 @contextmanager

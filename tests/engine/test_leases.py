@@ -142,3 +142,22 @@ def test_a_lease_is_kept_by_renewing_it(database: Database, clock: ManualClock, 
 
     assert len(aws.asked) == 1
     assert carrier.events(execution_id).count("step.recovered") == 0
+
+
+def test_only_the_dead_ones_steps_count_as_interrupted(database: Database, clock: ManualClock, aws: QuietAws) -> None:
+    """A bot that comes up beside living workers does not say that their steps were interrupted."""
+    found: list[tuple[int, int, int]] = []
+
+    def counted(context: ActionContext) -> Outcome:
+        with database.reading() as connection:
+            count = carrier.store.interrupted
+            alive = count(connection, now=clock())
+            dead = count(connection, now=clock() + leases.LEASE * 2)
+            found.append((count(connection), alive, dead))
+        return reboot(context)
+
+    carrier = host(database, clock, counted, aws)
+    carrier.start(scripted())
+    carrier.work()
+
+    assert found == [(1, 0, 1)]
