@@ -24,7 +24,8 @@ class Rows:
 
 def test_a_dead_ones_question_is_known_within_seconds(sqlite_database: Database, clock: ManualClock) -> None:
     """Where there are several processes the rows are looked at every few seconds, not every few minutes."""
-    rows, closed = Rows(), []
+    closed: list[str] = []
+    rows = Rows()
     shared = Expiry(sqlite_database, rows, closed.append, clock)  # type: ignore[arg-type]
     shared.refill_every = SHARED
     assert shared.pump() == SHARED

@@ -65,7 +65,8 @@ def test_a_defect_does_not_end_the_sweeps(
 
 def test_a_dead_ones_step_is_handed_over_once_its_lease_has_ended(database: Database, clock: ManualClock) -> None:
     """Not while the lease holds; then by one sweep, and not by the next one as well."""
-    host, handed = Host(database, clock, Counting(succeed)), []
+    handed: list[str] = []
+    host = Host(database, clock, Counting(succeed))
     execution_id = host.start(scripted())
     with database.transaction() as tx:
         claimed = host.engine._take_up(tx, execution_id, "the dead one")
