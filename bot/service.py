@@ -35,7 +35,9 @@ from engine.stored_parameters import ReadAhead
 from infra.aws import Aws, AwsSession
 from infra.clock import Clock, utc_now
 from infra.db import Database, Transaction
+from infra.oncall import opsgenie, pagerduty
 from infra.settings import Settings, load
+from infra.settings_model import OnCallEntry
 from migrations import runner
 from playbooks.access_file import Known, load_access
 from playbooks.alarm import Alarm
@@ -56,6 +58,7 @@ from playbooks.expiry import Expiry
 from playbooks.freezes import freezes_of
 from playbooks.guards import GuardRules
 from playbooks.lookout import Lookout
+from playbooks.oncall import Absence, AskedRota, NamedRota, OnCall, Rota, TurnRota
 from playbooks.operations import Operations, Parts
 from playbooks.people import Directory, Identity, Person
 from playbooks.previewing import Previews
@@ -266,7 +269,24 @@ class Service:
     @cached_property
     def answering(self) -> Answering:
         """Who may answer a question."""
-        return Answering(self.directory)
+        return Answering(self.directory, self.on_call)
+
+    @cached_property
+    def on_call(self) -> OnCall:
+        """Who is on call, by the rotas of the settings."""
+        return OnCall({name: self._rota(entry) for name, entry in self.settings.on_call.items()}, self.clock)
+
+    def _rota(self, entry: OnCallEntry) -> Rota:
+        pager, genie = self.settings.pagerduty_token, self.settings.opsgenie_key
+        match entry.kind:
+            case "pagerduty":
+                return AskedRota(lambda: pagerduty(entry.schedule, pager.get_secret_value()))
+            case "opsgenie":
+                return AskedRota(lambda: opsgenie(entry.schedule, genie.get_secret_value()))
+            case "slack":
+                return NamedRota((entry.schedule,))
+        absences = tuple(Absence(each.who, each.since, each.until, each.instead) for each in entry.absences)
+        return TurnRota(entry.people, entry.starts or self.clock(), timedelta(hours=entry.every_hours), absences)
 
     @cached_property
     def deciding(self) -> Deciding:
@@ -278,6 +298,7 @@ class Service:
             self.reactions.asking,
             self.answering,
             self.clock,
+            refresh=self.on_call.refresh,
             attest=self._attest,
             tell=self.reactions.tell,
             lookout=self.lookout if self.looks else None,

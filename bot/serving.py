@@ -132,6 +132,7 @@ def build(service: Service) -> Serving:
         Part("scripts", lambda: None, service.scripts.close),
         Part("dispatcher", dispatcher.start, dispatcher.stop),
         threaded("reactions", relay.run, serving.stopping),
+        *([threaded("on call", service.on_call.run, serving.stopping)] if service.on_call.is_asking else []),
         threaded("expiry", service.expiry.run, serving.stopping, wake=service.expiry.wake),
         *announced(service, serving.stopping),
         *_ssm_parts(service, serving.stopping),
@@ -323,6 +324,7 @@ def mornings(service: Service, slack: Assembly, stopping: threading.Event) -> li
 
 def _ground(service: Service) -> Ground:
     lists = [(*playbook.approvers, *playbook.break_glass, *playbook.may_run) for playbook in service.catalog.all]
+    lists += [(entry.schedule,) for entry in service.settings.on_call.values() if entry.kind == "slack"]
     lists += [*service.settings.groups.values(), who_is_named(service.guard_rules.access)]
     metrics = service.metrics
     return Ground(

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from infra.cron import CronInvalid, parse_cron
 
@@ -120,6 +120,48 @@ class FreezeEntry(BaseModel):
     """What people are told."""
 
 
+class AbsenceEntry(BaseModel):
+    """Somebody of a rota is away."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    who: str
+    """An entry of the rota's `people`."""
+    since: AwareDatetime
+    """The first moment, with its zone."""
+    until: AwareDatetime
+    """The moment of coming back."""
+    instead: str = ""
+    """Who stands in; empty = whose turn is next."""
+
+
+class OnCallEntry(BaseModel):
+    """Who is on call. `kind` says by whom that is known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    kind: Literal["rota", "pagerduty", "opsgenie", "slack"]
+    """rota = `people` in turn; the others ask, slack for the members of a user group."""
+    schedule: str = ""
+    """PagerDuty's schedule id, Opsgenie's schedule name, or Slack's user group (S…)."""
+    people: tuple[str, ...] = ()
+    """Of a rota: who has their turn, in order."""
+    starts: AwareDatetime | None = None
+    """Of a rota: when the first turn began, with its zone."""
+    every_hours: int = Field(default=168, ge=1)
+    """Of a rota: how long a turn is."""
+    absences: tuple[AbsenceEntry, ...] = ()
+    """Of a rota: who is away when."""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> "OnCallEntry":
+        if self.kind == "rota" and not (self.people and self.starts):
+            raise ValueError("a rota needs people and starts")
+        if self.kind != "rota" and not self.schedule:
+            raise ValueError(f"{self.kind} needs schedule")
+        return self
+
+
 class Settings(BaseModel):
     """Everything that can be chosen. Secrets never show in a repr or an error."""
 
@@ -224,6 +266,12 @@ class Settings(BaseModel):
     """Who is who: an approval counts people, not accounts."""
     groups: Mapping[str, tuple[str, ...]] = {}
     """Name -> ids of people, Slack users or Slack user groups."""
+    on_call: Mapping[str, OnCallEntry] = {}
+    """Name -> who is on call; lists name them as oncall:NAME."""
+    pagerduty_token: SecretStr = UNSET
+    """A read-only API token of PagerDuty, for `on_call`."""
+    opsgenie_key: SecretStr = UNSET
+    """A read-only API key of Opsgenie, for `on_call`."""
     admins: tuple[str, ...] = ()
     """Who may run every playbook and stop any execution: ids of people, Slack ids or ARNs."""
 

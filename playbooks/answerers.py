@@ -111,7 +111,9 @@ def _answerers(entries: tuple[str, ...], world: World) -> _Answerers:
     for entry in entries:
         if entry in world.gone:
             nobodies.append(f"{entry} {world.gone[entry]}")
-        elif entry == "*" or (SLACK_GROUP.fullmatch(entry) and entry not in world.members):
+        elif (
+            entry == "*" or entry.startswith("oncall:") or (SLACK_GROUP.fullmatch(entry) and entry not in world.members)
+        ):
             has_more = True
         elif SLACK_GROUP.fullmatch(entry):
             people |= {_person_of(user, world.directory) for user in world.members[entry]}

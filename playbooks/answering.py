@@ -41,8 +41,11 @@ class Answering:
         self.directory, self.rotas = directory, rotas or NoRotas()
 
     def is_listed(self, by: Identity, names: Iterable[str]) -> bool:
-        """Whether a list names somebody, now."""
-        return self.directory.is_listed(by, self.rotas.opened(names))
+        """Whether a list names somebody, now; those on call may be known by their e-mail addresses."""
+        opened = self.rotas.opened(names)
+        return self.directory.is_listed(
+            by, (*opened, *(self.directory.canonical(each) for each in opened if "@" in each))
+        )
 
     def standing(self, request: ApprovalRequest, by: Identity) -> Standing:
         """What this person is to the question."""
