@@ -47,7 +47,7 @@ class AlarmBoard:
         if name == "playbook.suggested":
             self._suggested(tx, str(data["alarm_key"]), str(data.get("channel") or self.channel))
         elif name in MOVING or (name == "execution.started" and data.get("alarm_key")):
-            self._repaint(tx, str(data["alarm_key"]))
+            self._repaint(tx, self._card(tx, str(data["alarm_key"])))
         if name == "alarm.muted":
             self._remind(tx, self._card(tx, str(data["alarm_key"])), MUTED, _moment(data["until"]))
 
@@ -66,8 +66,7 @@ class AlarmBoard:
         elif card != suggestion_key(key) and self.store.state(tx, card) != HELD:
             # An edit notifies nobody, so the thread says that it is red again.
             self._say_again(tx, card, key)
-        self._repaint(tx, key)
-        if not self.store.parent_of(tx, card):
+        if not self._repaint(tx, card):
             self._remind(tx, card, key)
 
     def _card(self, tx: Transaction, key: str) -> str:
@@ -87,15 +86,15 @@ class AlarmBoard:
             self._remind(tx, key, "storm")
         return key
 
-    def _repaint(self, tx: Transaction, key: str) -> None:
-        """Paint anew what shows this alarm: its card, and the card of the many that it is among."""
-        card = self._card(tx, key)
+    def _repaint(self, tx: Transaction, card: str) -> str:
+        """Paint anew what shows an alarm: its card, and the card of the many that it is among, which is returned."""
         if not card:
-            return
+            return ""
         self._want(tx, card, SUGGESTION, card.partition(":")[2], self.store.channel_of(tx, card))
         storm = self.store.parent_of(tx, card)
         if storm:
             self._want(tx, storm, STORM, storm, self.store.channel_of(tx, storm))
+        return storm
 
     def _want(self, tx: Transaction, key: str, kind: str, subject: str, channel: str) -> None:
         self.store.want(tx, key, kind=kind, subject=subject, channel=channel, now=self.clock(), lane=FAILURES)

@@ -23,7 +23,7 @@ RUNNING: Final = 20
 OTHERS: Final = 20
 LATEST_ALARMS: Final = 8
 LOOKED_AT: Final = timedelta(hours=12)
-"""A home that was published so long ago is published anew when it is opened, not before."""
+"""A home that was opened so long ago is published anew when it is opened again, not before."""
 MOVING: Final = frozenset(
     {"approval.asked", "approval.concluded", "approval.decided", "execution.started", "execution.ended",
      "alarm.received"}

@@ -158,7 +158,7 @@ class SlackStore:
         if kind in REPAINTED:
             again = _wanted_again(tx, lane, now)
             if kind == HOME:
-                again["text"] = text  # what is searched for in it
+                again |= {"text": text, "created_at": now}  # what is searched for in it, and when it was looked at
             tx.execute(statement.on_conflict_do_update(index_elements=["key"], set_=again))
         else:
             tx.execute(statement.on_conflict_do_nothing())
@@ -183,8 +183,8 @@ class SlackStore:
         tx.execute(_insert(tx).values(**row).on_conflict_do_nothing())
 
     def repaint_homes(self, tx: Transaction, now: datetime, *, since: datetime) -> None:
-        """Have every home painted anew that was published lately."""
-        lately = and_(_table.kind == HOME, _table.state != DEAD, _table.next_at >= since)
+        """Have every home painted anew that somebody opened lately."""
+        lately = and_(_table.kind == HOME, _table.state != DEAD, _table.created_at >= since)
         tx.execute(update(message_table).where(lately).values(**_wanted_again(tx, PROGRESS, now)))
 
     def release(self, tx: Transaction, key: str) -> None:

@@ -1,9 +1,14 @@
 """The App Home: published through the outbox, from the facts of the moment."""
 
 import json
+from datetime import timedelta
+
+from sqlalchemy import update
 
 from bot.slack.blocks.card import APPROVE, REJECT
 from bot.slack.blocks.home import RUN, SEARCH, SEARCH_BLOCK
+from bot.slack.home import LOOKED_AT
+from bot.slack.store import message_table
 from tests.bot.slack.rig import Rig
 from tests.fakes.block_limits import view_problems
 
@@ -71,6 +76,26 @@ def test_the_home_follows_what_it_shows(rig: Rig) -> None:
     last = json.dumps(rig.slack.called("views.publish")[-1])
     assert "Nothing waits for you" in last
     assert f'"action_id": "{APPROVE}"' not in last
+
+
+def test_a_home_that_nobody_looks_at_is_left_alone(rig: Rig) -> None:
+    """Its repaints do not make it looked at: only opening it does."""
+    home(rig, rig.sam)
+    with rig.service.db.transaction() as tx:
+        long_ago = rig.clock() - LOOKED_AT - timedelta(minutes=1)
+        tx.execute(update(message_table).where(message_table.c.kind == "home").values(created_at=long_ago))
+    before = len(rig.slack.called("views.publish"))
+    rig.started()
+    rig.clock_on()
+    rig.settle()
+    left_alone = len(rig.slack.called("views.publish"))
+    home(rig, rig.sam)
+    rig.started("run nap")
+    rig.clock_on()
+    rig.settle()
+
+    assert left_alone == before
+    assert len(rig.slack.called("views.publish")) >= before + 2
 
 
 def test_homes_show_whose_runs_they_are(rig: Rig) -> None:
