@@ -155,6 +155,8 @@ class ExecutionFacts:
     """The execution that goes on with this one."""
     retry_step: str = ""
     """The step from which this one can be gone on with, or, in a retry, from which it went on."""
+    budget: str = ""
+    """How much of the budget of automatic starts is used with this one: `2 of 2 automatic starts in 60 min`."""
     recovered: bool = False
     """Whether the bot was restarted while it ran and a step had to be looked at."""
     version: int = 0

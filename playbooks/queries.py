@@ -345,6 +345,7 @@ def _brief(state: Execution, document: Document) -> ExecutionFacts:
         parent_id=state.parent_id,
         notice=state.notice,
         version=state.version,
+        budget=str(state.context.get("budget") or ""),
     )
 
 

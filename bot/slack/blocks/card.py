@@ -247,6 +247,8 @@ def _foot(facts: ExecutionFacts) -> str:
     parts = [f"Started by {t.who(facts.started_by)} at {t.clock(facts.started_at)}"]
     if facts.cancelled_by is not None:
         parts.append(f"stopped by {t.who(facts.cancelled_by)}")
+    if facts.budget:
+        parts.append(t.line(facts.budget, 100))
     if facts.recovered:
         parts.append("the bot was restarted meanwhile and took it up again")
     if facts.retry_of:
