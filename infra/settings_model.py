@@ -55,7 +55,7 @@ class PersonEntry(BaseModel):
     signs_as: str = Field(default="", pattern=r"^(arn:aws[a-z-]*:iam::\d{12}:role/.+)?$")
     """Role in which this person's approvals are signed at AWS, where a step there wants several identities."""
     email: str = ""
-    """Kept for whoever reads the file; nothing is sent there."""
+    """Joins what git, PagerDuty and Opsgenie say to this person; nothing is sent there."""
 
 
 class AdoptEntry(BaseModel):
@@ -194,6 +194,12 @@ class Settings(BaseModel):
     """When given, requests of any other workspace are refused."""
     slack_app_id: str = Field(default="", pattern=r"^(A[A-Z0-9]+)?$")
     """When given, requests for any other app are refused."""
+    slack_profile_field: str = Field(default="", pattern=r"^(Xf[A-Z0-9]+)?$")
+    """Profile field (Xf…) that the identity provider fills with the id of a person; needs users.profile:read."""
+    slack_join_by_email: bool = False
+    """Whether whom `people` does not name may be joined to a person by e-mail address; needs users:read.email."""
+    slack_guests: bool = True
+    """Whether guests may do what a list names them for."""
     slack_pickers: bool = True
     """Whether forms ask AWS: for instances, buckets and roles to choose, and for previews; otherwise ids are typed."""
     channel: str = ""

@@ -1,7 +1,7 @@
 """Who a person is across Slack, terminal and IAM: an explicit table, never a display name. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from audit.events import Actor
 
@@ -16,7 +16,11 @@ class Person:
     terminal: str = ""
     name: str = ""
     email: str = ""
-    """Joins e-mail addresses of rotas and of git to this person; nobody is let in by it."""
+    """Joins e-mail addresses of rotas and of git to this person; nobody is let in by it unless the settings say so."""
+
+    def is_at(self, address: str) -> bool:
+        """Whether an e-mail address is this person's."""
+        return bool(self.email) and self.email.casefold() == address.casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,9 @@ class Identity:
     """The account at the door, whoever the person is: `slack:T01/U01`, `terminal:lee`, an ARN."""
     because: str = ""
     """How the account was joined to the person, in words."""
+
+
+BY_TABLE = "the setting `people` names your Slack user"
 
 
 class Unidentified(Exception):
@@ -54,11 +61,26 @@ class Directory:
     """Named groups of the settings: group name -> person ids or Slack ids."""
 
     def slack(
-        self, team: str, user: str, *, name: str = "", groups: Iterable[str] = (), is_full_member: bool = True
+        self,
+        team: str,
+        user: str,
+        *,
+        name: str = "",
+        groups: Iterable[str] = (),
+        is_full_member: bool = True,
+        joined: tuple[str, str] = ("", ""),
     ) -> Identity:
-        """Identity of a verified Slack user; `groups` are ids of the user groups they are in now."""
-        person = next((person for person in self.people if person.slack == user), None)
-        return self._identity(person, f"slack:{team}/{user}", {user, *groups}, name, is_full_member=is_full_member)
+        """Identity of a verified Slack user; `groups` are ids of the user groups they are in now.
+
+        The table says who it is; where it does not, `joined` may: (id of a person, why), as the door has found out.
+        A person whom the table gives another Slack user is never joined to this one.
+        """
+        person, because = next((person for person in self.people if person.slack == user), None), BY_TABLE
+        if person is None and joined[0]:
+            person = next((each for each in self.people if each.id == joined[0] and not each.slack), None)
+            because = joined[1]
+        found = self._identity(person, f"slack:{team}/{user}", {user, *groups}, name, is_full_member=is_full_member)
+        return replace(found, because=because if person is not None else "")
 
     def terminal(self, login: str) -> Identity:
         """Identity of a local login; it means nobody in particular unless the table maps it."""
@@ -103,7 +125,7 @@ class Directory:
         for person in self.people:
             terminal = f"terminal:{person.terminal}" if person.terminal else ""
             spellings = {person.id, f"person:{person.id}", person.slack, terminal, *person.iam} - {""}
-            if plain in spellings or (person.email and person.email.casefold() == plain.casefold()):
+            if plain in spellings or person.is_at(plain):
                 return f"person:{person.id}"
         return name
 

@@ -17,7 +17,7 @@ from bot.slack.door import SlackDoor
 from bot.slack.errands import Errands
 from bot.slack.home import Homes
 from bot.slack.http import SlackHttp
-from bot.slack.identity import People
+from bot.slack.identity import Joining, People
 from bot.slack.notifier import Notifier
 from bot.slack.outbox import Counted, Outbox
 from bot.slack.painter import CardPainter
@@ -114,7 +114,10 @@ def _door(ground: Ground, store: SlackStore, client: WebClient) -> SlackDoor:
     settings, clock = ground.settings, ground.clock
     workspace = Workspace(client, clock, team_id=settings.slack_team_id, app_id=settings.slack_app_id)
     workspace.learn()
-    people = People(client, ground.directory, clock, workspace=workspace, groups=_user_groups(ground.listed))
+    joining = Joining(settings.slack_profile_field, settings.slack_join_by_email, settings.slack_guests)
+    people = People(
+        client, ground.directory, clock, workspace=workspace, groups=_user_groups(ground.listed), joining=joining
+    )
     return SlackDoor(
         ground.db,
         store,

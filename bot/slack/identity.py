@@ -23,6 +23,21 @@ OUTSIDER: Final = "You belong to another workspace, so you cannot do this here."
 NOT_NOW: Final = "Slack does not tell me who you are right now, so nothing was done. Please try again in a moment."
 
 
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """How a Slack user that the table does not name may be joined to a person of it; by default not at all.
+
+    Never by a name, which everybody chooses for themselves.
+    """
+
+    profile_field: str = ""
+    """Id of a custom field of the profile (Xf…) that the identity provider fills with the person's id."""
+    by_email: bool = False
+    """Whether the address in the profile may do it."""
+    guests: bool = True
+    """Whether guests may do what a list names them for."""
+
+
 class Stranger(Unidentified):
     """The user may do nothing here; the message is a sentence for them."""
 
@@ -55,7 +70,9 @@ class People:
         *,
         workspace: Workspace,
         groups: Collection[str] = (),
+        joining: Joining | None = None,
     ) -> None:
+        self._joining = joining or Joining()
         self._client, self._directory, self._clock = client, directory, clock
         self._workspace, self._groups = workspace, frozenset(groups)
         self._users: dict[str, _Known] = {}
@@ -141,13 +158,48 @@ class People:
         if user.get("is_stranger") or not self._workspace.is_ours(team, enterprise):
             return _Known(now, None, OUTSIDER)
         is_guest = bool(user.get("is_restricted") or user.get("is_ultra_restricted"))
+        if is_guest and not self._joining.guests:
+            return _Known(now, None, "Guests may not do this here.")
         profile = user.get("profile") or {}
         name = str(profile.get("real_name") or user.get("real_name") or user.get("name") or "")
         groups = [group for group in sorted(self._groups) if user_id in self._group(group, now)]
         identity = self._directory.slack(
-            self._workspace.team_id, user_id, name=name, groups=groups, is_full_member=not is_guest
+            self._workspace.team_id,
+            user_id,
+            name=name,
+            groups=groups,
+            is_full_member=not is_guest,
+            joined=self._joined(user_id, profile),
         )
         return _Known(now, identity)
+
+    def _joined(self, user_id: str, profile: Mapping[str, Any]) -> tuple[str, str]:
+        """(id of a person, why) by what the identity provider has put into the profile. Raises _Unknown."""
+        if any(person.slack == user_id for person in self._directory.people):
+            return "", ""
+        if self._joining.profile_field:
+            value = self._profile_value(user_id, self._joining.profile_field)
+            if value:
+                return value, f"the field {self._joining.profile_field} of your Slack profile says {value}"
+        email = str(profile.get("email") or "") if self._joining.by_email else ""
+        person = next((each.id for each in self._directory.people if email and each.is_at(email)), "")
+        if person:
+            return person, f"the address of your Slack profile, {email}, is that person's"
+        return "", ""
+
+    def _profile_value(self, user_id: str, field_id: str) -> str:
+        try:
+            profile = self._client.users_profile_get(user=user_id)["profile"]
+        except SlackApiError as error:
+            log.warning("profile cannot be read, nobody is joined by it", user=user_id, error=code_of(error))
+            if _is_passing(error):
+                raise _Unknown from error
+            return ""
+        except NO_ANSWER as error:
+            log.warning("profile cannot be read", user=user_id, error=str(error))
+            raise _Unknown from error
+        fields = profile.get("fields") or {}
+        return str((fields.get(field_id) or {}).get("value") or "").strip()
 
     def _group(self, group: str, now: datetime) -> frozenset[str]:
         """Its members. Raises _Unknown: who is in it must not be guessed, and must not be remembered as nobody."""

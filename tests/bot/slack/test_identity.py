@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from bot.slack.client import web_client
-from bot.slack.identity import FRESH, NOT_NOW, OUTSIDER, People, Stranger
+from bot.slack.identity import FRESH, NOT_NOW, OUTSIDER, Joining, People, Stranger
 from bot.slack.workspace import ASK_AGAIN, Workspace
-from playbooks.people import Directory, Person
+from playbooks.people import Directory, Identity, Person
 from tests.fakes.clock import ManualClock
 from tests.fakes.strict_slack import StrictSlack
 
@@ -155,3 +157,78 @@ def test_a_user_nobody_knows_is_a_stranger(people: People, slack: StrictSlack) -
         assert "cannot find out who you are" in refusal(people, "U09NOBODY")
     assert len(slack.called("users.info")) == 1
     assert "does not say who you are" in refusal(people, "")
+
+
+class Profiles:
+    """A Slack of two calls."""
+
+    def __init__(self, **profile: Any) -> None:
+        self.profile = profile
+        self.asked: list[str] = []
+
+    def users_info(self, *, user: str) -> dict[str, Any]:
+        """The user."""
+        self.asked.append("users.info")
+        return {"user": {"id": user, "team_id": "T01", **self.profile.get("user", {}), "profile": self.profile}}
+
+    def users_profile_get(self, *, user: str) -> dict[str, Any]:
+        """The profile with its custom fields."""
+        self.asked.append(f"users.profile.get {user}")
+        return {"profile": {"fields": {"Xf1": {"value": self.profile.get("field", "")}}}}
+
+
+def joined(profiles: Profiles, **joining: Any) -> Identity:
+    """Who an unknown Slack user is."""
+    directory = Directory((Person("lee", email="lee@x.org"), Person("sam", slack="U02SAM", email="sam@x.org")))
+    workspace: Any = SimpleNamespace(team_id="T01", enterprise_id="", is_ours=lambda team, _: team == "T01")
+    client: Any = profiles
+    people = People(client, directory, ManualClock(), workspace=workspace, joining=Joining(**joining))
+    return people.identify("U0NEW")
+
+
+@pytest.mark.parametrize(
+    ("profile", "joining", "who", "because"),
+    [
+        ({"field": "lee"}, {"profile_field": "Xf1"}, "person:lee", "field Xf1"),
+        ({"email": "Lee@x.org"}, {"by_email": True}, "person:lee", "address"),
+        ({"field": "lee", "email": "lee@x.org"}, {}, "slack:T01/U0NEW", ""),
+        (
+            {"real_name": "lee", "display_name": "lee"},
+            {"profile_field": "Xf1", "by_email": True},
+            "slack:T01/U0NEW",
+            "",
+        ),
+        ({"field": "sam"}, {"profile_field": "Xf1"}, "slack:T01/U0NEW", ""),
+        ({"email": "sam@x.org"}, {"by_email": True}, "slack:T01/U0NEW", ""),
+        ({"field": "nobody"}, {"profile_field": "Xf1"}, "slack:T01/U0NEW", ""),
+    ],
+)
+def test_a_user_is_joined_to_a_person_only_as_configured(
+    profile: dict[str, Any], joining: dict[str, Any], who: str, because: str
+) -> None:
+    """By a field of the identity provider, by address when switched on, never by a name, never over the table."""
+    found = joined(Profiles(**profile), **joining)
+
+    assert found.id == who
+    assert because in found.because
+
+
+def test_guests_are_refused_where_that_is_said() -> None:
+    """Whatever lists name them."""
+    guest = Profiles(user={"is_restricted": True})
+
+    assert not joined(guest).is_full_member
+    with pytest.raises(Stranger, match="Guests may not"):
+        joined(guest, guests=False)
+
+
+def test_the_table_asks_for_no_profile() -> None:
+    """Whom the table names is who it says."""
+    profiles = Profiles(field="lee")
+    directory = Directory((Person("lee"), Person("new", slack="U0NEW")))
+    workspace: Any = SimpleNamespace(team_id="T01", enterprise_id="", is_ours=lambda *_: True)
+    client: Any = profiles
+    people = People(client, directory, ManualClock(), workspace=workspace, joining=Joining("Xf1", by_email=True))
+
+    assert people.identify("U0NEW").id == "person:new"
+    assert profiles.asked == ["users.info"]
