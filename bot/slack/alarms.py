@@ -12,14 +12,21 @@ from bot.slack.blocks import form
 from bot.slack.door import SlackDoor, pressed
 from bot.slack.forms import Forms
 from playbooks.alarm_care import AlarmCare
-from playbooks.operations import Order
+from playbooks.operations import Order, Refused
 
 
 class AlarmListeners:
     """Each click is one transaction; the card follows by itself."""
 
-    def __init__(self, door: SlackDoor, care: AlarmCare, forms: Forms) -> None:
-        self._door, self._care, self._forms = door, care, forms
+    def __init__(self, door: SlackDoor, forms: Forms) -> None:
+        self._door, self._forms = door, forms
+
+    @property
+    def _care(self) -> AlarmCare:
+        """The verbs about alarms. Raises Refused where the bot was put together without them."""
+        if self._door.care is None:
+            raise Refused("Alarms cannot be acknowledged or muted here.")
+        return self._door.care
 
     def register(self, app: App) -> None:
         """Hang the listeners in."""

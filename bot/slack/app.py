@@ -87,10 +87,9 @@ def build_app(door: SlackDoor, client: WebClient, signing_secret: str, observe: 
         MentionListeners(door, playbooks, forms),
         ShortcutListeners(door, forms),
         UnfurlListeners(door),
+        AlarmListeners(door, forms),
     ):
         listeners.register(app)
-    if door.care is not None:
-        AlarmListeners(door, door.care, forms).register(app)
     return app
 
 
