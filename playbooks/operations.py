@@ -298,6 +298,8 @@ class Operations:
             preset = parameters_from(playbook, record.alarm if record else None, given=frozenset(order.parameters))
         except MappingFailed as error:
             raise Refused(str(error)) from error
+        if order.mode == "Interactive" and playbook.engine == "ssm":
+            raise Refused(f"`{playbook.name}` runs on AWS, and only what runs here can go step by step.")
         given = {name: value for name, value in order.parameters.items() if value is not None}
         fixed = sorted(given.keys() & playbook.fixed)
         if fixed:

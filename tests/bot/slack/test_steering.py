@@ -45,10 +45,12 @@ def aws() -> QuietAws:
 def rig(slack: StrictSlack, sqlite_database: Database, tmp_path: Path, aws: QuietAws) -> Iterator[Rig]:
     """A bot whose engine calls that AWS, with a playbook that turns an instance off and on."""
     folder = library(tmp_path)
-    home = folder / "power"
-    home.mkdir()
-    (home / "playbook.yaml").write_text("title: Off and on\nmay_run: [lee]\napprovers: [sam]\n", encoding="utf-8")
-    (home / "runbook.yaml").write_text(POWER, encoding="utf-8")
+    for name, engine in (("power", "embedded"), ("remote", "ssm")):
+        home = folder / name
+        home.mkdir()
+        text = f"title: Off and on\nmay_run: [lee]\napprovers: [sam]\nengine: {engine}\n"
+        (home / "playbook.yaml").write_text(text, encoding="utf-8")
+        (home / "runbook.yaml").write_text(POWER, encoding="utf-8")
     made = Rig(slack, str(sqlite_database.url), folder)
     made.service.__dict__["aws"] = SimpleNamespace(session=lambda *_, **__: aws)
     yield made
@@ -208,3 +210,11 @@ def test_whoever_may_not_run_it_may_not_retry_it(rig: Rig, aws: QuietAws) -> Non
 
     assert rig.count() == 1
     assert "access.refused" in rig.events()
+
+
+def test_what_aws_runs_does_not_go_step_by_step(rig: Rig) -> None:
+    """Its steps could not be started from here, so it is not begun."""
+    answer = rig.command("run remote i-1 --step")
+
+    assert "only what runs here can go step by step" in answer.text
+    assert rig.count() == 0
