@@ -260,9 +260,10 @@ class ExecutionStore:
         return [(row.id, row.due_at) for row in connection.execute(query.limit(limit))]
 
     def postpone_overdue(self, tx: Transaction, *, before: datetime, now: datetime, limit: int) -> list[str]:
-        """Ids of what is overdue and free; their rows are due anew from now, so that no other sweep takes them, too."""
+        """Ids of what is overdue and free, the dead ones' first; due anew, so that no other sweep takes them, too."""
         table = execution_table.c
-        overdue = select(table.id).where(table.due_at <= before, _is_free(now)).order_by(table.due_at).limit(limit)
+        first = (table.claimed_by.is_(None), table.due_at)
+        overdue = select(table.id).where(table.due_at <= before, _is_free(now)).order_by(*first).limit(limit)
         ids = list(tx.execute(overdue if tx.is_sqlite else overdue.with_for_update(skip_locked=True)).scalars())
         if ids:
             tx.execute(update(execution_table).where(table.id.in_(ids)).values(due_at=now))

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import structlog
 from celery import Celery
-from kombu import Exchange, Queue  # type: ignore[attr-defined]  # re-exported lazily
+from kombu import Connection, Exchange, Queue  # type: ignore[attr-defined]  # re-exported lazily
 from kombu.exceptions import OperationalError
 
 from engine.dispatch.local import Carrier, LeaseKeeper, carry_safely
@@ -19,9 +20,13 @@ from engine.store import ExecutionStore
 from infra.clock import Clock
 from infra.db import Database
 
+log = structlog.get_logger()
+
 QUEUE = "playbook-bot.carry"
 """The queue unless the settings name another one: two installations may share a broker."""
 TASK = "playbook-bot.carry"
+BRIEFLY_SECONDS = 2.0
+"""How long a question to the broker may take that is not worth waiting for."""
 PATIENCE_SECONDS = 5.0
 """How long a broker may take to confirm a message, or to accept a connection."""
 
@@ -82,7 +87,7 @@ class CeleryDispatcher:
     def __init__(self, app: Celery, db: Database, store: ExecutionStore, carrier: Carrier, clock: Clock) -> None:
         self._app = app
         self._publisher = Publisher(self._send)
-        self._timers = Timers(db, store, clock, self._publisher.publish)
+        self._timers = Timers(db, store, clock, self._publisher.publish, waiting=self._in_the_queue)
         self._leases = LeaseKeeper(carrier)
 
     @property
@@ -105,6 +110,19 @@ class CeleryDispatcher:
     def wake(self, execution_id: str, due_at: datetime) -> None:
         """Have a worker carry this execution at that moment."""
         self._timers.wake(execution_id, due_at)
+
+    def _in_the_queue(self) -> int:
+        """Messages that no worker has yet; 0 when the broker does not say. On a connection that cannot hang."""
+        url, patience = self._app.connection_for_read().as_uri(include_password=True), BRIEFLY_SECONDS
+        limits = {"read_timeout": patience, "write_timeout": patience}
+        try:
+            asking = Connection(url, connect_timeout=patience, transport_options=limits)  # type: ignore[no-untyped-call]
+            with asking as connection:
+                queue = connection.default_channel.queue_declare(self._app.conf.task_default_queue, passive=True)
+                return int(queue.message_count)
+        except Exception as error:  # noqa: BLE001 - whatever the client raises, the sweep must go on
+            log.warning("broker does not tell what waits", error=str(error))
+            return 0
 
     def _send(self, execution_id: str) -> None:
         """Raises whatever the broker's client raises while there is no broker."""

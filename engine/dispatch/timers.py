@@ -19,13 +19,24 @@ SWEEP = timedelta(seconds=2)
 OVERDUE = timedelta(seconds=5)
 """What is due for longer and held by nobody was lost on its way, and is handed over again."""
 AT_ONCE = 500
+BEHIND = 20
+"""The same while work waits in a queue: most of what is overdue then waits there, and would only be sent twice."""
+
+
+def _nothing_waits() -> int:
+    return 0
 
 
 class Timers:
     """Hands executions over when they are due. `hand_over` must not block and may be repeated."""
 
-    def __init__(self, db: Database, store: ExecutionStore, clock: Clock, hand_over: Callable[[str], None]) -> None:
+    def __init__(
+        self, db: Database, store: ExecutionStore, clock: Clock, hand_over: Callable[[str], None],
+        *, waiting: Callable[[], int] = _nothing_waits,
+    ) -> None:  # fmt: skip
+        """`waiting` says how much was handed over and not yet taken up."""
         self._db, self._store, self._clock, self._hand_over = db, store, clock, hand_over
+        self._waiting = waiting
         self._heap: list[tuple[datetime, str]] = []
         self._changed = threading.Condition()
         self._stopping = threading.Event()
@@ -100,7 +111,8 @@ class Timers:
         with self._db.reading() as connection:
             if not self._store.due(connection, before=now - OVERDUE, now=now, limit=1):
                 return
+        limit = BEHIND if self._waiting() else AT_ONCE
         with self._db.transaction() as tx:
-            overdue = self._store.postpone_overdue(tx, before=now - OVERDUE, now=now, limit=AT_ONCE)
+            overdue = self._store.postpone_overdue(tx, before=now - OVERDUE, now=now, limit=limit)
         for execution_id in overdue:
             self._hand_over(execution_id)

@@ -7,7 +7,7 @@ import pytest
 
 from engine.dispatch import local, timers
 from engine.dispatch.local import LeaseKeeper
-from engine.dispatch.timers import OVERDUE, Timers
+from engine.dispatch.timers import BEHIND, OVERDUE, Timers
 from engine.leases import LEASE
 from infra.db import Database
 from tests.engine.test_embedded import Counting, Host, scripted, succeed
@@ -80,3 +80,21 @@ def test_a_dead_ones_step_is_handed_over_once_its_lease_has_ended(database: Data
     second.sweep()
 
     assert handed == [execution_id]
+
+
+def test_a_long_queue_is_not_made_longer(database: Database, clock: ManualClock) -> None:
+    """While work waits there, a sweep sends few again, and first those whose carrier is dead."""
+    handed: list[str] = []
+    host = Host(database, clock, Counting(succeed))
+    for _ in range(BEHIND + 5):
+        host.start(scripted())
+    clock.advance(1)
+    lost = host.start(scripted())
+    with database.transaction() as tx:
+        host.engine._take_up(tx, lost, "the dead one")
+    clock.advance(max(OVERDUE, LEASE).total_seconds() + 1)
+    Timers(database, host.store, clock, handed.append, waiting=lambda: 1).sweep()
+    assert (handed[0], len(handed)) == (lost, BEHIND)
+    Timers(database, host.store, clock, handed.append).sweep()
+
+    assert len(set(handed)) == BEHIND + 6
