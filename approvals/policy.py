@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from approvals.quorum import is_reached
 from approvals.request import (
@@ -17,6 +18,9 @@ from approvals.request import (
 )
 from audit.events import SYSTEM, Actor, Event
 from infra.canonical import Json
+
+REVIEW_EVERY: Final = timedelta(days=1)
+"""How often it is said that a break-glass waits for its review."""
 
 
 class DecisionRefused(Exception):
@@ -216,7 +220,8 @@ def break_glass(
     """Approve alone, in an emergency. Whoever calls this has checked that they may, the reason and the target."""
     decision = Decision(actor, "Approve", now, reason, tuple(range(len(request.groups))), account)
     facts = {**request.facts, "broken": True}
-    request = replace(request, decisions=(*request.decisions, decision), facts=facts)
+    decisions = (*request.decisions, decision)
+    request = replace(request, decisions=decisions, facts=facts, review_at=now + REVIEW_EVERY)
     data: dict[str, Json] = {"reason": reason, "target": target, "account": account}
     broken = _event(request, "breakglass.used", actor, data)
     return _concluded(request, RequestStatus.APPROVED, broken, because="break-glass")
@@ -228,6 +233,27 @@ def look(request: ApprovalRequest, situation: Mapping[str, Json], *, is_news: bo
     facts = {**request.facts, "situation": dict(situation)}
     event = _event(request, "approval.looked", SYSTEM, data)
     return ApprovalChange(replace(request, facts=facts, look_at=None), (event,))
+
+
+def nag(request: ApprovalRequest, now: datetime) -> ApprovalChange:
+    """Say again that a break-glass waits for its review, if it is time to."""
+    if request.review_at is None or now < request.review_at:
+        return ApprovalChange(request)
+    who = request.decisions[-1].actor if request.decisions else SYSTEM
+    event = _event(request, "breakglass.reminded", SYSTEM, {"who": who.name or who.id})
+    return ApprovalChange(replace(request, review_at=now + REVIEW_EVERY), (event,))
+
+
+def review(request: ApprovalRequest, actor: Actor, note: str) -> ApprovalChange:
+    """Close the review of a break-glass. Raises Closed, OwnRequest, ReasonMissing."""
+    if request.review_at is None:
+        raise Closed("There is nothing to review here, or it was reviewed already.")
+    if any(each.actor.id == actor.id for each in request.decisions[-1:]):
+        raise OwnRequest("You broke the glass, so somebody else has to review it.")
+    if not note.strip():
+        raise ReasonMissing("Say what the review has found.")
+    event = _event(request, "breakglass.reviewed", actor, {"note": note.strip()})
+    return ApprovalChange(replace(request, review_at=None), (event,))
 
 
 def hold(request: ApprovalRequest, until: datetime, why: str = "") -> ApprovalChange:

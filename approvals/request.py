@@ -109,6 +109,8 @@ class ApprovalRequest:
     """Digest of the question's own words and rules, as they were shown; "" = asked before there were seals."""
     look_at: datetime | None = None
     """When it is to be looked whether this is still needed, and what would be lost."""
+    review_at: datetime | None = None
+    """The glass was broken and nobody has reviewed it: when that is said again."""
     hold_until: datetime | None = None
     """It is decided, but who decided must be looked at once more before the step goes on."""
 
@@ -121,7 +123,7 @@ class ApprovalRequest:
     def due_at(self) -> datetime | None:
         """When something has to be done about it by itself."""
         if not self.is_open:
-            return self.hold_until
+            return min((each for each in (self.hold_until, self.review_at) if each is not None), default=None)
         moments = [*self.reminders[:1], *(each.at for each in self.escalations[:1])]
         moments += [each for each in (self.expires_at, self.look_at) if each is not None]
         return min(moments, default=None)

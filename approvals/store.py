@@ -129,6 +129,7 @@ _SPECIAL = frozenset(
         "decisions", "requested_by", "asked_at", "expires_at", "status", "version", "approver_lists", "groups",
         "barred",
         "reminders", "escalations", "delegations", "delegates", "breakers", "hold_until", "look_at",
+        "review_at",
     }
 )  # fmt: skip
 _PLAIN = tuple(field.name for field in fields(ApprovalRequest) if field.name not in _SPECIAL)
@@ -151,7 +152,11 @@ def _values(state: ApprovalRequest) -> dict[str, Any]:
         [_actor(each.by), _actor(each.to), each.at.isoformat(), each.groups] for each in state.delegations
     ]
     plain |= {"barred": state.barred, "delegates": state.delegates, "breakers": state.breakers}
-    plain |= {"hold_until": _spelled(state.hold_until), "look_at": _spelled(state.look_at)}
+    plain |= {
+        "hold_until": _spelled(state.hold_until),
+        "review_at": _spelled(state.review_at),
+        "look_at": _spelled(state.look_at),
+    }
     return {"status": str(state.status), "due_at": state.due_at, "state": json.dumps(plain, default=dict)}
 
 
@@ -193,6 +198,7 @@ def _decode(row: Mapping[str, Any] | Any) -> ApprovalRequest:
         delegates=tuple(plain.get("delegates", ())),
         breakers=tuple(plain.get("breakers", ())),
         hold_until=_moment(plain.get("hold_until")),
+        review_at=_moment(plain.get("review_at")),
         look_at=_moment(plain.get("look_at")),
     )
 

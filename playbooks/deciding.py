@@ -163,6 +163,17 @@ class Deciding:
 
         self._change(request_id, by, "BreakGlass", break_it)
 
+    def review(self, request_id: str, by: Identity, note: str) -> None:
+        """Close the review of a break-glass, as one of its approvers. Raises NotAllowed (audited), NoLongerOpen."""
+
+        def close(_tx: Transaction, request: ApprovalRequest, _state: Execution | None) -> ApprovalChange:
+            if not self.answering.standing(request, by).is_listed:
+                raise policy.NotAnApprover("You are not among the people who may review this.")
+            mine = next((each.actor for each in request.decisions if self._is(by, each.actor)), actor_of(by))
+            return policy.review(request, mine, note)
+
+        self._change(request_id, by, "Review", close)
+
     def _is(self, by: Identity, actor: Actor) -> bool:
         canonical = self.answering.directory.canonical
         return canonical(by.id) == canonical(actor.id)
@@ -239,7 +250,8 @@ class Deciding:
             self._look(found)
         with self.db.transaction() as tx:
             request = self.approvals.lock(tx, request_id)
-            change = policy.tend(request, self.clock()) if request is not None else None
+            rule = policy.tend if request is not None and request.is_open else policy.nag
+            change = rule(request, self.clock()) if request is not None else None
             if change is not None and change.state != request:
                 self.approvals.save(tx, change, self.clock())
 

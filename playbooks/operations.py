@@ -366,6 +366,10 @@ class Operations:
             if goes_on:
                 self.guards.must_go_on(actor_of(by), f"approve {state.id}", subject=state.id)
 
+    def review(self, request_id: str, by: Identity, note: str) -> None:
+        """Close the review of a break-glass. Raises NotAllowed (audited), NoLongerOpen."""
+        self._deciding.review(request_id, by, note)
+
     def expire(self, request_id: str) -> None:
         """Do what is due about a question by itself: remind, ask the next people, close it; else nothing."""
         if not self._is_silence_held(request_id):

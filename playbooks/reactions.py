@@ -65,6 +65,8 @@ class Reactions:
             "approval.escalated": self._have_expire,
             "approval.reminded": self._have_expire,
             "approval.revoked": self._have_expire,
+            "breakglass.used": self._have_expire,
+            "breakglass.reminded": self._have_expire,
             "step.ended": self._withdraw,
             "execution.ended": self._withdraw_all,
             "approval.concluded": self._concluded,

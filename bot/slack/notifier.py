@@ -47,6 +47,8 @@ LANES: Final[Mapping[str, int]] = {
     "approval.delegated": DECISIONS,
     "approval.invalidated": DECISIONS,
     "breakglass.used": DECISIONS,
+    "breakglass.reminded": DECISIONS,
+    "breakglass.reviewed": DECISIONS,
     "execution.accepted": PROGRESS,
     "execution.unobserved": FAILURES,
     "execution.observed": PROGRESS,
@@ -64,6 +66,7 @@ TOLD_OF_QUESTIONS: Final = (
     "approval.held",
     "approval.invalidated",
     "breakglass.used",
+    "breakglass.reviewed",
 )
 """Events of a question that its thread tells."""
 CALLING: Final = frozenset(
@@ -74,6 +77,7 @@ CALLING: Final = frozenset(
         "approval.delegated",
         "approval.invalidated",
         "breakglass.used",
+        "breakglass.reminded",
     }
 )
 """Events after which those who may answer are called below the card."""

@@ -195,6 +195,17 @@ def break_glass(request: str, reason: str, target: str) -> None:
 
 
 @click.command()
+@click.argument("request")
+@click.option("--note", required=True, help="What the review has found; everybody can read it.")
+@sentences
+def review(request: str, note: str) -> None:
+    """Close the review of a break-glass, as one of its approvers."""
+    with Service.opened() as service:
+        service.operations.review(request, _me(service, None), note)
+    click.echo("Reviewed; nobody is reminded of it any more.")
+
+
+@click.command()
 @click.argument("execution")
 @sentences
 def stop(execution: str) -> None:
@@ -214,4 +225,17 @@ def resume(execution: str) -> None:
     click.echo("It goes on.")
 
 
-COMMANDS = (run, list_playbooks, status, approvals, approve, reject, revoke, delegate, break_glass, stop, resume)
+COMMANDS = (
+    run,
+    list_playbooks,
+    status,
+    approvals,
+    approve,
+    reject,
+    revoke,
+    delegate,
+    break_glass,
+    review,
+    stop,
+    resume,
+)

@@ -378,6 +378,31 @@ def test_nobody_breaks_a_glass_that_is_not_there(database: Database, clock: Manu
         waist.operations.break_glass(waist.question().id, SAM, REASON, "gate")
 
 
+def test_a_review_nags_until_another_approver_closes_it(database: Database, clock: ManualClock) -> None:
+    """Every day, after a restart, too; who broke the glass cannot close it, and a note is needed."""
+    waist = Waist(database, clock, ruled(breakers=("lee",)))
+    waist.run(by=LEE)
+    request_id = waist.question().id
+    waist.operations.break_glass(request_id, LEE, REASON, "gate")
+    waist.settle()
+    for _ in range(2):
+        clock.advance(timedelta(days=1))
+        tended(Waist(database, clock, ruled(breakers=("lee",))))
+    assert len(waist.trail("breakglass.reminded")) == 2
+
+    for by, note in ((LEE, "all well"), (STRANGER, "all well"), (SAM, " ")):
+        with pytest.raises(NotAllowed):
+            waist.operations.review(request_id, by, note)
+    waist.operations.review(request_id, SAM, "the shop was down, it was right")
+    with pytest.raises(NoLongerOpen):
+        waist.operations.review(request_id, KIM, "again")
+    clock.advance(timedelta(days=2))
+    tended(waist)
+
+    assert len(waist.trail("breakglass.reminded")) == 2
+    assert len(waist.trail("breakglass.reviewed")) == 1
+
+
 def test_the_names_of_a_question_are_all_of_them(database: Database, clock: ManualClock) -> None:
     """Lists, groups, heirs and breakers: whoever is on call among them is asked for before a decision."""
     waist = Waist(database, clock, ruled(delegates=("oncall:second",), breakers=("oncall:boss",)))
