@@ -1,0 +1,128 @@
+"""What else a card offers: take an answer back, hand it over, break the glass, confirm what has changed."""
+
+import json
+import textwrap
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.slack.blocks.card import APPROVE, BREAK_GLASS, DELEGATE, REVOKE
+from infra.db import Database
+from playbooks.situation import Situation
+from tests.bot.slack.rig import KIM, PLAYBOOKS, Rig
+from tests.fakes.strict_slack import StrictSlack
+
+PLAYBOOK = """\
+title: Restart by two
+may_run: [lee]
+approval: {groups: {of: [sam, max]}, minimum: 2, may_delegate_to: [kim]}
+break_glass: [lee]
+"""
+
+
+@pytest.fixture
+def bot(slack: StrictSlack, sqlite_database: Database, tmp_path: Path) -> Iterator[Rig]:
+    """A bot with one playbook that has everything."""
+    home = tmp_path / "playbooks" / "two"
+    home.mkdir(parents=True)
+    (home / "playbook.yaml").write_text(textwrap.dedent(PLAYBOOK), encoding="utf-8")
+    runbook = PLAYBOOKS["restart"][1].replace("[sam, kim]", "[sam, max, kim]")
+    (home / "runbook.yaml").write_text(runbook, encoding="utf-8")
+    made = Rig(slack, str(sqlite_database.url), home.parent)
+    yield made
+    made.close()
+
+
+def test_an_answer_is_taken_back_on_the_card(bot: Rig) -> None:
+    """One of two has agreed: the button appears, takes the answer back, and is gone again."""
+    bot.started("run two i-0abc")
+    assert REVOKE not in bot.buttons()
+    bot.click(APPROVE, bot.buttons()[APPROVE], bot.sam)
+    bot.clock_on()
+    bot.settle()
+    bot.click(REVOKE, bot.buttons()[REVOKE], bot.sam)
+    bot.clock_on()
+    bot.settle()
+
+    assert bot.service.queries.open_approvals()[0].decisions == ()
+    assert REVOKE not in bot.buttons()
+
+
+def test_an_answer_is_handed_over_in_a_form(bot: Rig) -> None:
+    """The form asks to whom; the card says who answers for whom."""
+    bot.started("run two i-0abc")
+    bot.click(DELEGATE, bot.buttons()[DELEGATE], bot.sam)
+    (view,) = bot.opened()
+    kept = bot.click_payload("x", "x", bot.sam)
+    state = {"values": {"to": {"value": {"type": "users_select", "selected_user": KIM}}}}
+    sent: dict[str, Any] = {**kept, "type": "view_submission", "view": {**view, "id": "V1", "state": state}}
+    sent.pop("actions")
+    answer = bot.interact(sent)
+    bot.clock_on()
+    bot.settle()
+
+    assert answer.content == b""
+    assert "handed their answer over to Kim Bell" in json.dumps(bot.card())
+
+
+def test_the_glass_is_broken_in_a_form_and_everybody_hears_of_it(bot: Rig) -> None:
+    """A wrong name is said beside its field; the right one goes on, and the approvers are called below the card."""
+    bot.started("run two i-0abc")
+    bot.click(BREAK_GLASS, bot.buttons()[BREAK_GLASS], bot.lee)
+    (view,) = bot.opened()
+    wrong = bot.submit(view, {"reason": "the shop is down <!here>", "target": "twoo"}, bot.lee)
+    right = bot.submit({**view, "id": "V2"}, {"reason": "the shop is down <!here>", "target": "two"}, bot.lee)
+    bot.clock_on()
+    bot.settle()
+
+    assert "exactly as the card shows it" in wrong.errors["target"]
+    assert right.content == b""
+    assert bot.newest().status == "Success"
+    said = json.dumps(bot.slack.messages(), ensure_ascii=False)
+    assert "Glass broken" in said
+    assert "Please review it" in said
+    assert "<!here" not in said
+
+
+class Changing:
+    """Somebody who looks, and sees what the test says."""
+
+    def __init__(self) -> None:
+        self.now = Situation("ALARM")
+
+    def quickly(self, _execution_id: str) -> Situation:
+        """As it is now."""
+        return self.now
+
+    def thoroughly(self, _execution_id: str) -> Situation:
+        """The same with what would be lost."""
+        return replace(self.now, consequences=("lost: i-0abc: what it holds in memory",))
+
+
+def test_what_has_changed_is_confirmed_in_a_form(bot: Rig) -> None:
+    """Approve after the alarm has recovered: a form says so; what happens while it is open is said in it, too."""
+    look = Changing()
+    bot.service.deciding.lookout = look
+    bot.service.reactions.asking.__dict__["looks"] = True
+    bot.started("run two i-0abc")
+    bot.service.expiry.pump()
+    bot.clock_on()
+    bot.settle()
+    assert "what it holds in memory" in json.dumps(bot.card())
+
+    look.now = Situation("OK")
+    bot.click(APPROVE, bot.buttons()[APPROVE], bot.sam)
+    (view,) = bot.opened()
+    assert "the alarm recovered" in json.dumps(view)
+    assert "approval.decided" not in bot.events()
+
+    look.now = Situation("OK", states={"i-0abc": "stopped"})
+    again = bot.submit(view, {}, bot.sam)
+    assert "i-0abc is stopped" in json.dumps(again.json["view"])
+    done = bot.submit(again.json["view"], {}, bot.sam)
+
+    assert done.content == b""
+    assert bot.events().count("approval.decided") == 1
