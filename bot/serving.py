@@ -17,6 +17,7 @@ from bot.api_events import deliveries, events_relay
 from bot.api_server import api_server
 from bot.http_server import HttpServer
 from bot.intake.certificates import Certificates
+from bot.intake.schedule import Schedule
 from bot.intake.sns import SnsDoor
 from bot.intake.sqs import SqsIntake
 from bot.service import Service
@@ -318,8 +319,11 @@ def mornings(service: Service, slack: Assembly, stopping: threading.Event) -> li
     if entry is None or not (entry.channel or channel):
         return []
     at, zone = time.fromisoformat(entry.at), ZoneInfo(entry.timezone)
-    found = Mornings(service.db, slack.store, service.clock, at, zone, entry.channel or channel)
-    return [threaded("digest", found.run, stopping)]
+    pause = stopping.wait
+    found = Mornings(service.db, slack.store, service.clock, at, zone, entry.channel or channel, pause)
+    schedule = Schedule()
+    schedule.daily("digest", at, zone, found.tell)
+    return [Part("schedule", schedule.start, schedule.stop)]
 
 
 def _ground(service: Service) -> Ground:

@@ -1,8 +1,9 @@
 """The morning's digest: each process wants it at its hour, and one of them has it sent, as the day is its key."""
 
-import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta, tzinfo
+from time import sleep
 from typing import Final
 
 import structlog
@@ -15,9 +16,9 @@ log = structlog.get_logger()
 
 LATE: Final = timedelta(hours=3)
 """So long after its hour a process that comes up still sends it; later it is of no use."""
-LOOK_AGAIN: Final = timedelta(minutes=10)
-"""The longest sleep: a machine may have slept itself, and its clock may have been set."""
 AFTER_TROUBLE: Final = timedelta(seconds=5)
+TRIES: Final = 720
+"""An hour of them."""
 
 
 def latest(now: datetime, at: time, zone: tzinfo) -> datetime:
@@ -27,12 +28,6 @@ def latest(now: datetime, at: time, zone: tzinfo) -> datetime:
     if today <= local:
         return today
     return datetime.combine(local.date() - timedelta(days=1), at, zone)
-
-
-def following(now: datetime, at: time, zone: tzinfo) -> datetime:
-    """The first moment after now at which a clock in that zone shows this time of day."""
-    tomorrow = latest(now, at, zone).astimezone(zone).date() + timedelta(days=1)
-    return datetime.combine(tomorrow, at, zone)
 
 
 @dataclass(frozen=True)
@@ -45,19 +40,21 @@ class Mornings:
     at: time
     zone: tzinfo
     channel: str
+    pause: Callable[[float], object] = sleep
 
-    def run(self, stop: threading.Event) -> None:
-        """Want it at its hour until `stop` is set."""
-        while not stop.is_set():
+    def tell(self) -> None:
+        """Want the digest that is due, and again while the database is away; called at its hour and at the start."""
+        for _ in range(TRIES):
             try:
-                pause = self.pump()
+                self.pump()
             except DatabaseUnavailable as error:
                 log.warning("digest waits for the database", error=str(error))
-                pause = AFTER_TROUBLE
-            stop.wait(pause.total_seconds())
+                self.pause(AFTER_TROUBLE.total_seconds())
+            else:
+                return
 
-    def pump(self) -> timedelta:
-        """Want the digest that is due; returns how long there is nothing to do. Raises DatabaseUnavailable."""
+    def pump(self) -> None:
+        """Want the digest that is due. Raises DatabaseUnavailable."""
         now = self.clock()
         due = latest(now, self.at, self.zone)
         if now - due <= LATE:
@@ -71,4 +68,3 @@ class Mornings:
                     now=now,
                     lane=DETAILS,
                 )
-        return min(following(now, self.at, self.zone) - now, LOOK_AGAIN)

@@ -1,0 +1,53 @@
+"""Clocks: what happens at a time of day, by APScheduler, in this process's memory only.
+
+Its job store is never shared: two schedulers on one store fire twice and lose timers. What must happen once among
+several processes has a row whose key is the day.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, time, tzinfo
+from typing import Any
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
+
+log = structlog.get_logger(__name__)
+
+LATE_SECONDS = 3 * 3600
+"""So long after its moment a job still runs, once: a machine may have slept."""
+
+
+class Schedule:
+    """Calls jobs at their times, in threads of its own, until it is stopped."""
+
+    def __init__(self) -> None:
+        defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": LATE_SECONDS}
+        self._scheduler: Any = BackgroundScheduler(timezone=UTC, job_defaults=defaults)
+
+    def daily(self, name: str, at: time, zone: tzinfo, job: Callable[[], object]) -> None:
+        """Call `job` every day when a clock in that zone shows `at`, and once at the start for a time just passed."""
+
+        def run() -> None:
+            try:
+                job()
+            except Exception:  # one day's trouble must not end the job
+                log.exception("scheduled job failed", job=name)
+
+        trigger = CronTrigger(hour=at.hour, minute=at.minute, timezone=zone)
+        self._scheduler.add_job(run, trigger, id=name, name=name, replace_existing=True)
+        self._scheduler.add_job(run, id=f"{name} at the start", name=name, replace_existing=True)
+
+    def next_times(self) -> dict[str, datetime]:
+        """When each daily job runs next."""
+        jobs = self._scheduler.get_jobs()
+        return {job.id: job.next_run_time for job in jobs if getattr(job, "next_run_time", None) is not None}
+
+    def start(self) -> None:
+        """Begin."""
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """End; a job that runs is not waited for."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
