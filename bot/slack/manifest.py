@@ -66,7 +66,7 @@ def manifest(name: str, url: str | None, *, command: str = "/playbook") -> dict[
     slash: dict[str, Any] = {
         "command": command,
         "description": "Run, watch and approve incident runbooks",
-        "usage_hint": "help | list | run NAME | status | approvals | stop ID | resume ID | audit ID | whoami",
+        "usage_hint": "help | list | run NAME | status | approvals | stop ID | timeline ID | why NAME | whoami",
         "should_escape": True,
     }
     events: dict[str, Any] = {"bot_events": list(EVENTS)}
