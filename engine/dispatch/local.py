@@ -76,7 +76,7 @@ class LocalDispatcher:
         self._db, self._store, self._carrier, self._clock = db, store, carrier, clock
         self._workers = workers
         self._pool: ThreadPoolExecutor | None = None
-        self._timers = Timers(db, store, clock, self._submit)
+        self._timers = Timers(db, store, clock, self._submit, waiting=lambda: max(0, self._depth - workers))
         self._leases = LeaseKeeper(carrier)
         self._count_lock = threading.Lock()
         self._depth = 0
