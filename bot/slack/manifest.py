@@ -30,9 +30,10 @@ SCOPES: Final = (
     "users:read",
 )
 """Exactly what the bot calls; nothing reads messages."""
-OPTIONAL_SCOPES: Final = ("channels:history", "groups:history")
-"""With these the bot finds out whether a message that got no answer from Slack was posted all the same. Slack grants
-them for whole channels, so they are not asked for; without them such a message may stand twice."""
+OPTIONAL_SCOPES: Final = ("channels:history", "groups:history", "users.profile:read", "users:read.email")
+"""With the histories the bot finds out whether a message that got no answer from Slack was posted all the same. Slack
+grants them for whole channels, so they are not asked for; without them such a message may stand twice. The others join
+people to their Slack users, as the settings slack_profile_field and slack_join_by_email say."""
 EVENTS: Final = (
     "app_home_opened",
     "app_mention",

@@ -34,6 +34,7 @@ NEEDED = {
     "files_getUploadURLExternal": {"files:write"},
     "files_upload_v2": {"files:write"},
     "users_info": {"users:read"},
+    "users_profile_get": {"users.profile:read"},
     "usergroups_users_list": {"usergroups:read"},
     "conversations_info": {"channels:read", "groups:read"},
     "conversations_history": {"channels:history", "groups:history"},
