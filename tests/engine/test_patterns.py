@@ -1,6 +1,5 @@
 """allowedPattern: what Java would say, in bounded time."""
 
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
