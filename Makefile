@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 
-.PHONY: install test check demo screenshots conformance docs lock benchmark clean
+.PHONY: install test check demo screenshots conformance fuzz docs lock benchmark chaos clean
 
 install: $(STAMP)
 
@@ -30,8 +30,12 @@ demo: install
 screenshots: install
 	$(BIN)/python -m tests.scenarios.screenshots
 
+CORPUS ?= ../shared/corpus
 conformance: install
 	$(BIN)/python -m tests.conformance $(CORPUS)
+
+fuzz: install
+	$(BIN)/python -m tests.conformance.fuzz --count 100000
 
 docs: install
 	$(BIN)/python -m infra.settings_reference > docs/settings.md
@@ -43,6 +47,10 @@ benchmark: install
 	$(BIN)/python -m benchmarks.alarm
 	$(BIN)/python -m benchmarks.lint
 	$(BIN)/python -m benchmarks.runbooks
+	$(BIN)/python -m benchmarks.engines
+
+chaos: install
+	$(BIN)/python -m benchmarks.chaos $(ARGS)
 
 lock: install
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header requirements/base.in -o requirements/base.txt
