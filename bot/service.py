@@ -16,6 +16,8 @@ from audit.store import AuditStore
 from audit.trail import Entry
 from bot.metrics import Metrics
 from engine.actions import BY_NAME
+from engine.attachments import Attachments, Folder
+from engine.document import Document
 from engine.embedded import EmbeddedEngine, Surroundings
 from engine.engines import EngineName, Engines
 from engine.execution import Execution
@@ -142,12 +144,24 @@ class Service:
     def engine(self) -> EmbeddedEngine:
         """The embedded engine; it works only while a dispatcher runs."""
         poll = timedelta(seconds=self.settings.step_poll_seconds)
-        performer = Performer(BY_NAME, self._aws_for, self.clock, poll=poll, services=self.services)
+        performer = Performer(
+            BY_NAME,
+            self._aws_for,
+            self.clock,
+            poll=poll,
+            services=self.services,
+            attachments=Attachments(self._folders),
+        )
         here = Surroundings(
             self.db, self.executions, self.shelf, BY_NAME, performer, self.clock, documents=self.documents,
             prepare=self.prepare,
         )  # fmt: skip
         return EmbeddedEngine(here)
+
+    def _folders(self, document: Document) -> list[Folder]:
+        """Where attachments may lie: the playbooks' folders, those that have this very document first."""
+        found = [Folder(Path(each.source), each.runbook.digest == document.digest) for each in self.catalog.all]
+        return sorted(found, key=lambda folder: not folder.is_own)
 
     def _aws_for(self, state: Execution) -> AwsSession:
         role = state.assume_role or self.settings.assume_role

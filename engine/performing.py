@@ -9,6 +9,7 @@ import structlog
 
 from audit.events import Event
 from engine.action import Action, ActionContext, AwsApi, ChildResult, Failed, FailureType, Outcome, Stage
+from engine.attachments import Attachments
 from engine.conductor import Call
 from engine.document import Document
 from engine.execution import Execution, Status
@@ -90,6 +91,7 @@ class Performer:
     clock: Clock
     poll: timedelta = timedelta(seconds=5)
     services: Mapping[str, Any] = field(default_factory=dict)
+    attachments: Attachments | None = None
 
     def perform(
         self,
@@ -108,12 +110,12 @@ class Performer:
         """
         try:
             aws = self.aws_for(state)
+            guarded = _Guarded(aws, may_act)
+            context = self._context(
+                state, document, call, guarded, may_have_run=may_have_run, child=child, children=children
+            )  # fmt: skip
         except (AwsRefused, AwsUnreachable) as error:
             return (None if call.kind == "cancel" else refused_by_aws(error)), []
-        guarded = _Guarded(aws, may_act)
-        context = self._context(
-            state, document, call, guarded, may_have_run=may_have_run, child=child, children=children
-        )  # fmt: skip
         action = self.actions[call.step.action]
         outcome: Outcome | None = None
         try:
@@ -160,7 +162,16 @@ class Performer:
             timeout=Rules(document, self.actions, now).timeout(spec) if spec else None,
             poll=self.poll,
             services=self.services,
+            files=self._files(document, call),
         )
+
+    def _files(self, document: Document, call: Call) -> Mapping[str, bytes]:
+        """The attachment that a script names. Raises AwsRefused when the file is another one."""
+        name = call.step.inputs.get("Attachment")
+        if not isinstance(name, str) or self.attachments is None:
+            return {}
+        content = self.attachments.read(document, name)
+        return {} if content is None else {name: content}
 
 
 def _called(state: Execution, call: Call, record: AwsCallRecord) -> Event:

@@ -14,17 +14,23 @@ from rich.console import Console
 from audit.events import Actor
 from bot.terminal.answers import NOT_SUCCESSFUL, print_json, refuse, sentences
 from engine.actions import BY_NAME
-from engine.document import Document
+from engine.attachments import beside
+from engine.document import Document, RunbookRefused
 from engine.execution import Execution, Status
 from engine.foreground import Foreground
 from engine.performing import Performer, RecordingAws
 from engine.protocol import StartOrder
+from engine.publishing import NoRunbook, fetch
+from engine.scripts.runner import ScriptRunner
+from engine.scripts.script import ScriptPolicy
 from engine.signals import Signal, SignalType
 from engine.validation import parse
 from engine.wire import automation_execution
-from infra.aws import Aws
+from infra.aws import Aws, AwsSession
+from infra.aws_errors import AwsRefused, AwsUnreachable
 from infra.canonical import Json
 from infra.clock import utc_now
+from infra.settings import load
 
 Verdict = Literal["approve", "reject", ""]
 
@@ -75,20 +81,46 @@ def run(
     def aws_for(state: Execution) -> RecordingAws:
         return aws.session(state.assume_role, session_name=actor.name, region=state.region, account=state.account)
 
+    settings = load()
+    scripts = ScriptRunner(ScriptPolicy(settings.allow_unjailed_scripts, settings.allowed_script_calls))
+    services = {"scripts": scripts}
     engine = Foreground(
         actions=BY_NAME,
-        performer=Performer(BY_NAME, aws_for, utc_now),
+        performer=Performer(BY_NAME, aws_for, utc_now, services=services, attachments=beside(file.parent)),
         clock=utc_now,
         pause=time.sleep,
         parameter_store=home.parameter,
+        documents=Neighbours(file.parent, home),
     )
     order = StartOrder(
         document, read_parameters(parameters), actor, home.region, home.account, home.partition,
         execution_id=str(uuid.uuid4()),
     )  # fmt: skip
-    state = engine.run(order, lambda waiting: _answer(waiting, verdict or "", actor))
+    try:
+        state = engine.run(order, lambda waiting: _answer(waiting, verdict or "", actor))
+    finally:
+        scripts.close()
     _print(state, document, as_json=as_json)
     sys.exit(0 if state.status is Status.SUCCESS else NOT_SUCCESSFUL)
+
+
+class Neighbours:
+    """Documents of aws:executeAutomation: files beside the one that runs, else what AWS has."""
+
+    def __init__(self, folder: Path, aws: AwsSession) -> None:
+        self._folder, self._aws = folder, aws
+
+    def find(self, name: str, version: str) -> Document:
+        """The document of that name. Raises LookupError with a sentence."""
+        for suffix in (".yaml", ".yml", ".json"):
+            path = self._folder / f"{name}{suffix}"
+            if path.parent == self._folder and path.is_file():
+                return parse(path.read_text(encoding="utf-8"), name=name, file=str(path))
+        try:
+            found = fetch(self._aws, name, version=version)
+            return parse(found.content, name=name, version=found.version)
+        except (AwsRefused, AwsUnreachable, NoRunbook, RunbookRefused) as error:
+            raise LookupError(f'"{name}" is no file beside {self._folder}, and AWS has none: {error}') from error
 
 
 def _answer(state: Execution, verdict: str, actor: Actor) -> Signal | None:
