@@ -78,12 +78,13 @@ class Lookout:
             document = self.shelf.get(connection, state.document_digest)
             record = self.alarms.get(connection, str(state.context.get("alarm_key") or ""))
             latest = self.alarms.latest(connection, record.alarm.id) if record else None
-            recent = self.executions.latest(connection, limit=MOST_RUNS)
+            targets = targets_of(state, document)
+            recent = self.executions.latest(connection, limit=MOST_RUNS) if targets else []
             others = [
                 (each, self.shelf.get(connection, each.document_digest)) for each in recent if each.id != state.id
             ]
         alarm = latest.alarm if latest else None
-        runs = self._others(targets_of(state, document), others)
+        runs = self._others(targets, others)
         at = alarm.changed_at.isoformat() if alarm else ""
         return state, document, Situation(alarm.state if alarm else "", at, runs=runs)
 
