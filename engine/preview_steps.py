@@ -77,6 +77,9 @@ class StepPreview:
         inputs = inputs if isinstance(inputs, dict) else {}
         if step.action == "aws:updateVariable":
             return self._update(step, known, inputs, unknown)
+        if step.action not in ONLY_BY_AWS and step.action not in _UNTRIED:
+            said = f"does what {step.action} does, which is not tried out"
+            return Effect(known.gave_something(step.name).changed(), says=(said,), unknown=unknown)
         if step.action in _UNTRIED:
             return _UNTRIED[step.action](step, known, inputs, unknown)
         try:
@@ -273,6 +276,15 @@ def _child(step: Step, known: Known, inputs: Mapping[str, Json], unknown: tuple[
     return Effect(known.gave_something(step.name).changed(), says=tuple(says), unknown=unknown, child=child)
 
 
+ONLY_BY_AWS: Final = frozenset(
+    {
+        "aws:assertAwsResourceProperty", "aws:branch", "aws:changeInstanceState", "aws:copyImage", "aws:createImage",
+        "aws:createStack", "aws:createTags", "aws:deleteImage", "aws:deleteStack", "aws:executeAwsApi",
+        "aws:executeStateMachine", "aws:invokeLambdaFunction", "aws:loop", "aws:runCommand", "aws:runInstances",
+        "aws:waitForAwsResourceProperty",
+    }
+)  # fmt: skip
+"""Actions whose every effect is a call of AWS, where the guard stands; no other one is run in a preview."""
 _Untried = Callable[[Step, Known, Mapping[str, Json], tuple[str, ...]], Effect]
 _UNTRIED: Final[Mapping[str, _Untried]] = {
     "aws:executeScript": _script,

@@ -497,3 +497,17 @@ class Contrary(RecordingAws):
         if len(self.asked) % 2 and not found:
             raise AwsRefused("ResourceNotFoundException", "nothing is there")
         return found
+
+
+def test_nothing_that_goes_past_aws_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A webhook is named and not called: the guard stands before AWS only."""
+    integration = json.dumps({"url": "https://hooks.example.com/x"})
+    answers = {"ssm:GetParameter": {"Parameter": {"Name": "x", "Type": "SecureString", "Value": integration}}}
+
+    def post(*_: object) -> None:
+        raise AssertionError("a preview has posted")
+
+    monkeypatch.setattr("engine.actions.invoke_webhook.post", post)
+    found = previewed(book({"action": "aws:invokeWebhook", "inputs": {"IntegrationName": "pager"}}), answers)
+
+    assert "aws:invokeWebhook" in " ".join(found.steps[0].says)
