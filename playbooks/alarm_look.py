@@ -9,14 +9,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
+import structlog
+
 from infra.aws_errors import NOT_IMPLEMENTED, AwsRefused, AwsUnreachable
 from infra.canonical import Json
 from infra.clock import Clock
 from infra.db import Database
-from infra.drawing import can_draw, curve
+from infra.drawing import NotDrawn, can_draw, curve
 from playbooks.alarm import Alarm
 from playbooks.alarm_board import resources_of
 from playbooks.store import AlarmStore
+
+log = structlog.get_logger(__name__)
 
 SPAN: Final = timedelta(hours=3)
 OWNER_TAGS: Final = ("owner", "team", "contact", "service-owner")
@@ -104,7 +108,11 @@ class AlarmLooks:
         values = [value for _, value in points]
         words = f"Curve of {alarm.name}: between {min(values):g} and {max(values):g}, {values[-1]:g} at last"
         words += f"; its threshold is {threshold:g}" if threshold is not None else ""
-        return Picture(curve(title, points, threshold=threshold), title, words)
+        try:
+            return Picture(curve(title, points, threshold=threshold), title, words)
+        except NotDrawn as error:
+            log.warning("no picture could be drawn", alarm=alarm.name, reason=str(error))
+            return None
 
     def _alarm(self, key: str) -> Alarm | None:
         with self.db.reading() as connection:
