@@ -188,9 +188,10 @@ def test_kill_9_of_make_ends_the_demo(needs_slack: None, tmp_path: Path) -> None
     """A demo that make started does not outlive it."""
     makefile = tmp_path / "Makefile"
     makefile.write_text(f"demo:\n\t@cd {CODE} && exec {' '.join(DEMO)} --json --alarm-after 0\n")
-    with subprocess.Popen(
-        ["make", "-f", makefile, "demo"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as make:
+    # The tests themselves may be run by make, whose flags would be this one's, too.
+    env = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+    command = ["make", "--no-print-directory", "-f", str(makefile), "demo"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env) as make:
         assert make.stdout is not None
         json.loads(make.stdout.readline())
         (demo,) = _children_of(make.pid)
