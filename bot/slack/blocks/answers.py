@@ -39,7 +39,7 @@ def playbook_list(playbooks: Sequence[PlaybookFacts], command: str) -> str:
         return "There is no playbook that you may run. Ask the people who set me up."
     lines = []
     for each in playbooks[:MOST_LINES]:
-        starts = f" _({each.start}: {t.line(each.trigger, 100)})_" if each.trigger else ""
+        starts = f" ({each.start}: {t.line(each.trigger, 100)})" if each.trigger else ""
         lines.append(f"• *{t.line(each.name, 80)}* – {t.line(each.title, MOST_OF_TEXT)}{starts}")
     return "\n".join([*lines, f"Start one with `{command} run NAME`."])
 
