@@ -235,7 +235,7 @@ class Service:
     def catalog(self) -> Catalog:
         """The playbooks. Raises InvalidLibrary."""
         folders = (*([LIBRARY] if self.settings.use_library else []), *self.settings.playbooks)
-        return load_catalog(folders, available_actions=frozenset(BY_NAME))
+        return load_catalog(folders, available_actions=frozenset(BY_NAME), engine=self.settings.engine)
 
     @cached_property
     def alarms(self) -> AlarmStore:

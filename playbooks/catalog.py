@@ -13,7 +13,7 @@ from infra.git import last_editors
 from playbooks.approval_file import step_policies
 from playbooks.approval_policy import RUNBOOK_EDITOR, ApprovalPolicy, StepPolicies
 from playbooks.budgets import Budget
-from playbooks.playbook import AlarmTrigger, Playbook
+from playbooks.playbook import AlarmTrigger, EngineName, Playbook
 from playbooks.playbook_file import PlaybookFile, read_file
 from playbooks.playbook_rules import contradictions
 from playbooks.refusals import InvalidLibrary
@@ -44,14 +44,18 @@ class Catalog:
         return near[0] if near else ""
 
 
-def load(folders: Sequence[Path], *, available_actions: Collection[str], library: Path = LIBRARY) -> Catalog:
+def load(
+    folders: Sequence[Path], *, available_actions: Collection[str], library: Path = LIBRARY, engine: EngineName = ""
+) -> Catalog:
     """Read every playbook below the folders. Raises InvalidLibrary with every problem.
+
+    `engine` runs those that name none.
 
     An action that is unknown here, or AWS's own, is only a warning: its step fails, the others may be all one needs.
     A name is taken once. Only a file that says `overrides: library` takes the place of the library's playbook of its
     name, so that nobody replaces what others rely on by accident.
     """
-    loading = _Loading(available_actions, library.resolve())
+    loading = _Loading(available_actions, library.resolve(), engine)
     for folder in sorted(folders, key=lambda folder: folder.resolve() != loading.library):
         loading.read(folder)
     if loading.problems:
@@ -64,8 +68,8 @@ def load(folders: Sequence[Path], *, available_actions: Collection[str], library
 class _Loading:
     """One pass over the folders: what was found, and everything that is wrong."""
 
-    def __init__(self, available_actions: Collection[str], library: Path) -> None:
-        self._available_actions, self.library = available_actions, library
+    def __init__(self, available_actions: Collection[str], library: Path, engine: EngineName) -> None:
+        self._available_actions, self.library, self._engine = available_actions, library, engine
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
         self.found: dict[str, Playbook] = {}
@@ -136,7 +140,7 @@ class _Loading:
             lock=file.lock,
             secret=file.secret,
             tags=file.tags,
-            engine=file.engine or "",
+            engine=file.engine or self._engine,
             aws_document=file.aws_document,
             source=str(home),
         )

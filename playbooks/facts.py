@@ -265,6 +265,8 @@ class PlaybookFacts:
     trigger: str
     """One line: what alarm starts it, or ""."""
     document: str
+    goes_step_by_step: bool = True
+    """Whether each step may be started by a person: only where it runs here, not on AWS."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from playbooks.approval_policy import ApprovalPolicy, StepPolicies
 from playbooks.budgets import Budget
 
 StartMode = Literal["auto", "suggest", "off"]
+EngineName = Literal["", "embedded", "ssm"]
 _FROM_ALARM = re.compile(r"\{\{\s*alarm\.")
 
 
@@ -65,7 +66,7 @@ class Playbook:
     """Empty = the default channel of the settings."""
     may_run: tuple[str, ...] = ()
     """Same spellings as `approvers`; "*" = any full member. Empty = nobody (alarms may still start it)."""
-    engine: Literal["", "embedded", "ssm"] = ""
+    engine: EngineName = ""
     """Who runs it; "" = as the settings say."""
     aws_document: str = ""
     """With engine ssm: the document there (name, NAME:VERSION or ARN); "" = ours is pushed."""

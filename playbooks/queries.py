@@ -113,6 +113,7 @@ class Queries:
             approvers=tuple(self._from.directory.mention(name) for name in playbook.approvers),
             trigger=trigger.in_words if trigger else "",
             document=playbook.runbook.name,
+            goes_step_by_step=playbook.engine != "ssm",
         )
 
     # -- executions

@@ -127,6 +127,14 @@ class SlackDoor:
             return ""
         return str((answer.get("view") or {}).get("id") or "unknown")
 
+    def update_view(self, client: WebClient, view_id: str, view: Mapping[str, Any]) -> None:
+        """Put another page in the place of one that is open; behind an acknowledgement, as Slack may be slow."""
+        try:
+            client.views_update(view_id=view_id, view=dict(view))
+        except NO_ANSWER as error:
+            # Closed meanwhile, as a rule.
+            log.info("form not filled in", error=str(error))
+
     def must_be_runnable(self, facts: PlaybookFacts, by: Identity) -> None:
         """Raises Refused unless this person may run the playbook."""
         if all(each.name != facts.name for each in self.queries.playbooks(by)):

@@ -8,6 +8,7 @@ from slack_bolt import Ack, App
 from bot.slack.blocks import controls
 from bot.slack.blocks import text as t
 from bot.slack.door import SlackDoor, pressed
+from bot.slack.guards import offered
 from playbooks.people import Identity
 
 Verb = Callable[[str, Identity, str], str | None]
@@ -40,7 +41,8 @@ class ExecutionListeners:
             def answer() -> str | None:
                 return verb(execution_id, self._door.identity(body), more)
 
-            self._door.whisper(body, self._door.attempt(answer))
+            text, buttons = offered(self._door, answer)
+            self._door.whisper(body, text, blocks=buttons)
             ack()
 
         return clicked

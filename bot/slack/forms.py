@@ -4,14 +4,12 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
-import structlog
 from slack_bolt import Ack, App
 from slack_sdk import WebClient
 
 from bot.slack.blocks import form, inputs
 from bot.slack.blocks import preview as preview_blocks
 from bot.slack.blocks import text as t
-from bot.slack.client import NO_ANSWER
 from bot.slack.door import SlackDoor
 from infra.aws_errors import AwsRefused, AwsUnreachable
 from playbooks.facts import PlaybookFacts
@@ -19,8 +17,6 @@ from playbooks.operations import Order, ParametersRefused, Refused
 from playbooks.people import Identity
 from playbooks.resources import PLURALS, READERS, Listing, Resource, search
 from playbooks.typed import typed_values
-
-log = structlog.get_logger()
 
 OPTIONS_PATIENCE: Final = 1.8
 """Seconds that a menu's question waits for AWS; Slack waits for three."""
@@ -75,7 +71,7 @@ class Forms:
         carried: Mapping[str, str],
     ) -> None:
         """Replace what was opened by the whole form."""
-        self._update(client, view_id, self.view(facts, given, errors, carried))
+        self._door.update_view(client, view_id, self.view(facts, given, errors, carried))
 
     def from_alarm(self, order: Order, by: Identity, facts: PlaybookFacts) -> dict[str, str]:
         """What the alarm fills in by itself; nothing where it lacks something for that."""
@@ -131,13 +127,6 @@ class Forms:
             return []
         wanted = (inputs.resource_type(parameter) for parameter in facts.parameters if not parameter.allowed_values)
         return [kind for kind in dict.fromkeys(wanted) if kind in READERS]
-
-    def _update(self, client: WebClient, view_id: str, view: Mapping[str, Any]) -> None:
-        try:
-            client.views_update(view_id=view_id, view=dict(view))
-        except NO_ANSWER as error:
-            # Closed meanwhile, as a rule.
-            log.info("form not filled in", error=str(error))
 
     # -- while it is open
 
@@ -228,7 +217,7 @@ class Forms:
         view_id = self._door.open_view(client, body, preview_blocks.looking(title), is_above=is_above)
         if not view_id:
             return "No preview could be opened; please try again."
-        self._door.workbench.later(lambda: self._update(client, view_id, self._previewed(title, order, by)))
+        self._door.workbench.later(lambda: self._door.update_view(client, view_id, self._previewed(title, order, by)))
         return None
 
     def _previewed(self, title: str, order: Order, by: Identity) -> dict[str, Any]:

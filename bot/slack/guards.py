@@ -4,8 +4,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from slack_bolt import Ack, App
+from slack_sdk import WebClient
 
 from audit.trail import Entry
+from bot.slack.blocks import form
 from bot.slack.blocks import guards as blocks
 from bot.slack.blocks import text as t
 from bot.slack.commandline import Typed
@@ -35,29 +37,36 @@ class GuardListeners:
         app.action(blocks.PAUSE)(self.pause)
         app.action(blocks.RESUME)(self.resume)
 
-    def notify(self, ack: Ack, body: dict[str, Any]) -> None:
+    def notify(self, ack: Ack, body: dict[str, Any], client: WebClient) -> None:
         """*Notify me* was pressed."""
         by_slack, execution_id = sender_of(body), pressed(body)
-        self._whispered(body, lambda by: self._notify(execution_id, by, by_slack))
+        self._answered(body, client, lambda by: self._notify(execution_id, by, by_slack))
         ack()
 
-    def take_over(self, ack: Ack, body: dict[str, Any]) -> None:
+    def take_over(self, ack: Ack, body: dict[str, Any], client: WebClient) -> None:
         """*Take over* was pressed, and confirmed."""
-        self._whispered(body, lambda by: self._take_over(pressed(body), by))
+        self._answered(body, client, lambda by: self._take_over(pressed(body), by))
         ack()
 
-    def pause(self, ack: Ack, body: dict[str, Any]) -> None:
+    def pause(self, ack: Ack, body: dict[str, Any], client: WebClient) -> None:
         """*Pause everything* was pressed, and confirmed."""
-        self._whispered(body, lambda by: self._pause(by, ""))
+        self._answered(body, client, lambda by: self._pause(by, ""))
         ack()
 
-    def resume(self, ack: Ack, body: dict[str, Any]) -> None:
+    def resume(self, ack: Ack, body: dict[str, Any], client: WebClient) -> None:
         """*Resume* was pressed, and confirmed."""
-        self._whispered(body, self._resume)
+        self._answered(body, client, self._resume)
         ack()
 
-    def _whispered(self, body: dict[str, Any], what: Callable[[Identity], str]) -> None:
-        self._door.whisper(body, self._door.attempt(lambda: what(self._door.identity(body))))
+    def _answered(self, body: dict[str, Any], client: WebClient, what: Callable[[Identity], str]) -> None:
+        """Do it, and say so where it was pressed: privately below a message, or on the page of a form."""
+        text = self._door.attempt(lambda: what(self._door.identity(body)))
+        view = body.get("view") or {}
+        if not text or view.get("type") != "modal":
+            self._door.whisper(body, text)
+            return
+        page = {**form.notice(blocks.IN_USE, text), "clear_on_close": True}
+        self._door.workbench.later(lambda: self._door.update_view(client, str(view.get("id")), page))
 
     # -- typed
 

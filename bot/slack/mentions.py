@@ -14,6 +14,7 @@ from bot.slack.client import NO_ANSWER
 from bot.slack.commandline import Typed, typed
 from bot.slack.door import SlackDoor, pressed
 from bot.slack.forms import Forms
+from bot.slack.guards import offered
 from bot.slack.playbooks import PlaybookListeners, Wish
 from bot.slack.store import ANSWER, BELOW, DECISIONS
 from playbooks.operations import ParametersRefused
@@ -59,10 +60,10 @@ class MentionListeners:
             by = self._door.identity({"user": {"id": event.get("user"), "team_id": team}})
             said.append(self._told(self._line(event), by, channel, ts))
 
-        refusal = self._door.attempt(answer)
+        refusal, buttons = offered(self._door, answer)
         if refusal:
             user = str(event.get("user"))
-            self._door.workbench.later(lambda: self._privately(client, channel, thread, user, refusal))
+            self._door.workbench.later(lambda: self._privately(client, (channel, thread, user), refusal, buttons))
             return
         text, blocks = said[0]
         with self._door.db.transaction() as tx:
@@ -107,16 +108,20 @@ class MentionListeners:
             by, wanted = self._door.identity(body), _wanted(pressed(body))
             facts = self._door.queries.playbook(wanted.pop("playbook", ""))
             self._door.must_be_runnable(facts, by)
-            return self._forms.open(facts, wanted, {}, body, client, region=wanted.pop("@region", ""))
+            carried = {name: wanted.pop(f"@{name}", "") for name in ("region", "mode")}
+            return self._forms.open(facts, wanted, {}, body, client, **carried)
 
         self._door.whisper(body, self._door.attempt(ask))
         ack()
 
-    def _privately(self, client: WebClient, channel: str, thread: str, user: str, text: str) -> None:
+    def _privately(
+        self, client: WebClient, where: tuple[str, str, str], text: str, blocks: list[dict[str, Any]]
+    ) -> None:
         """Say it where it was asked, for one person's eyes; in a direct message where that cannot be."""
+        channel, thread, user = where
         try:
             client.chat_postEphemeral(
-                channel=channel, user=user, thread_ts=thread, text=text, blocks=t.paragraphs(text)
+                channel=channel, user=user, thread_ts=thread, text=text, blocks=blocks or t.paragraphs(text)
             )
         except NO_ANSWER as error:
             log.info("private answer goes to the direct messages", error=str(error))
@@ -131,9 +136,10 @@ def _form_offered(wish: Wish, refused: ParametersRefused) -> Said:
     """A mention cannot open a form, but a button can."""
     lines = "\n".join(f"• {t.line(each, 300)}" for each in refused.problems.values())
     text = f"*{t.line(wish.facts.title, 200)}* was not started:\n{lines}"
-    value = json.dumps({**wish.pairs, "playbook": wish.facts.name, "@region": wish.region})
+    about = {"playbook": wish.facts.name, "@region": wish.region, "@mode": wish.mode}
+    value = json.dumps({**wish.pairs, **about})
     if len(value) > LONGEST_VALUE:
-        value = json.dumps({"playbook": wish.facts.name, "@region": wish.region})
+        value = json.dumps(about)
     return text, [*t.paragraphs(text), t.actions("fill", t.button(FILL, "Fill in the form", value))]
 
 

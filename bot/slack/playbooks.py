@@ -4,7 +4,7 @@ import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from slack_bolt import Ack, App
 from slack_sdk import WebClient
@@ -13,6 +13,7 @@ from bot.slack.blocks import alarm as alarm_blocks
 from bot.slack.blocks import answers, form
 from bot.slack.blocks import home as home_blocks
 from bot.slack.blocks import text as t
+from bot.slack.blocks.guards import IN_USE
 from bot.slack.commandline import Typed, stepwise, typed
 from bot.slack.door import SlackDoor, pressed, sender_of
 from bot.slack.forms import Forms, order_of
@@ -37,6 +38,11 @@ class Wish:
     override: str = ""
     """Why it shall start in a freeze."""
 
+    @property
+    def mode(self) -> Literal["Auto", "Interactive"]:
+        """As the engine calls it."""
+        return "Interactive" if self.is_stepwise else "Auto"
+
     def order(self, channel: str, request_key: str) -> Order:
         """As the verbs take it."""
         values = typed_values(self.facts.parameters, self.pairs)
@@ -46,7 +52,7 @@ class Wish:
             channel=channel,
             request_key=request_key,
             region=self.region,
-            mode="Interactive" if self.is_stepwise else "Auto",
+            mode=self.mode,
             override=self.override,
         )
 
@@ -167,8 +173,8 @@ class PlaybookListeners:
         try:
             execution_id = self._door.operations.start(wish.order(str(body.get("channel_id") or ""), key), by)
         except ParametersRefused as refused:
-            mode = {"mode": "Interactive"} if wish.is_stepwise else {}
-            return self._forms.open(wish.facts, wish.pairs, refused.problems, body, client, region=wish.region, **mode)
+            carried = {"region": wish.region, "mode": wish.mode}
+            return self._forms.open(wish.facts, wish.pairs, refused.problems, body, client, **carried)
         return self.started(wish.facts, execution_id)
 
     def started(self, facts: PlaybookFacts, execution_id: str) -> str:
@@ -195,7 +201,10 @@ class PlaybookListeners:
                 return None if errors else t.escape(refused)
             return None
 
-        text, _ = offered(self._door, start)
+        text, buttons = offered(self._door, start)
+        if buttons:
+            ack(response_action="push", view=form.offer(IN_USE, buttons))
+            return
         if text:
             # Errors beside a field are plain text, where entities would be read as they stand.
             errors = form.errors_beside({"": html.unescape(text)}, view)

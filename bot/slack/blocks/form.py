@@ -19,6 +19,9 @@ BREAK_GLASS: Final = "break_glass_form"
 CONFIRM: Final = "confirm_form"
 PREVIEW: Final = "form_preview"
 REGION: Final = "form_region"
+STEPWISE: Final = "stepwise"
+"""Block id of the box that has each step wait for a button."""
+INTERACTIVE: Final = "Interactive"
 MOST_INPUTS: Final = 90
 MOST_REGIONS: Final = 100
 TITLE: Final = 24
@@ -66,6 +69,8 @@ def run_form(
     blocks += [
         input_of(each, given.get(each.name, ""), offer.pickers, where) for each in facts.parameters[:MOST_INPUTS]
     ]
+    if facts.goes_step_by_step:
+        blocks.append(_stepwise(is_ticked=carried.get("mode") == INTERACTIVE))
     if offer.notes:
         blocks.append(t.context("notes", *(f":information_source: {t.line(note, 500)}" for note in offer.notes[:10])))
     if offer.has_preview:
@@ -83,6 +88,18 @@ def run_form(
 
 def _about(facts: PlaybookFacts) -> str:
     return f"*{t.line(facts.title, 200)}*\n{t.escape(t.cut(facts.description, 600))}"
+
+
+def _stepwise(*, is_ticked: bool) -> Block:
+    options = [option("yes", "Step by step", "Each step waits until somebody presses Run on the card")]
+    boxes: Block = {"type": "checkboxes", "action_id": "value", "options": options}
+    return {
+        "type": "input",
+        "block_id": STEPWISE,
+        "optional": True,
+        "label": t.plain("How", 2000),
+        "element": {**boxes, "initial_options": options} if is_ticked else boxes,
+    }
 
 
 def _region_menu(regions: Sequence[str], chosen: str) -> Block:
@@ -106,18 +123,22 @@ def loading(facts: PlaybookFacts) -> Block:
 
 
 def metadata(view: Mapping[str, Any]) -> dict[str, str]:
-    """What a form was opened with; nothing where that cannot be read."""
+    """What a form was opened with, and whether it shall go step by step; nothing where that cannot be read."""
     try:
         found = json.loads(view.get("private_metadata") or "{}")
     except ValueError:
         return {}
-    return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
+    carried = {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
+    box = ((view.get("state") or {}).get("values") or {}).get(STEPWISE)
+    if box:
+        carried["mode"] = INTERACTIVE if (box.get("value") or {}).get("selected_options") else "Auto"
+    return carried
 
 
 def errors_beside(problems: Mapping[str, str], view: Mapping[str, Any]) -> dict[str, str]:
     """Problems as Slack wants them: by block id; those of no field go to the first one."""
     inputs = [block["block_id"] for block in view.get("blocks", []) if block.get("type") == "input"]
-    places = {parameter_of(block_id): block_id for block_id in inputs}
+    places = {name: block_id for block_id in inputs if (name := parameter_of(block_id))}
     found: dict[str, str] = {}
     for name, sentence in problems.items():
         place = places.get(name) or (inputs[0] if inputs else "")
@@ -128,12 +149,16 @@ def errors_beside(problems: Mapping[str, str], view: Mapping[str, Any]) -> dict[
 
 def notice(title: str, text: str) -> Block:
     """A modal that only says something: where nothing can be said privately otherwise."""
-    return {
-        "type": "modal",
-        "title": t.plain(title, TITLE),
-        "close": t.plain("Close", TITLE),
-        "blocks": t.paragraphs(text, "notice"),
-    }
+    return _told(title, "Close", t.paragraphs(text, "notice"))
+
+
+def offer(title: str, blocks: list[Block]) -> Block:
+    """A page above a form that says why not, and what can be done about it: *Back* leads to what was filled in."""
+    return _told(title, "Back", blocks)
+
+
+def _told(title: str, close: str, blocks: list[Block]) -> Block:
+    return {"type": "modal", "title": t.plain(title, TITLE), "close": t.plain(close, TITLE), "blocks": blocks}
 
 
 def reject_form(request_id: str, title: str, *, needs_reason: bool = False) -> Block:

@@ -14,6 +14,7 @@ NOTIFY: Final = "guard_notify"
 TAKE_OVER: Final = "guard_take_over"
 PAUSE: Final = "guard_pause"
 RESUME: Final = "guard_resume"
+IN_USE: Final = "The resource is in use"
 MARKS: Final = {
     "decides": ":point_right:",
     "matches": ":small_blue_diamond:",

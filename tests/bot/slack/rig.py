@@ -355,5 +355,5 @@ class Answer:
 
 def _filled(value: Any) -> dict[str, Any]:
     if isinstance(value, dict):
-        return {"type": "static_select", "selected_option": value}
+        return value if "type" in value else {"type": "static_select", "selected_option": value}
     return {"type": "plain_text_input", "value": value}

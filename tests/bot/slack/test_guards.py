@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from infra.db import Database
 from playbooks.alarm import Alarm, AlarmMetric
 from tests.bot.slack.rig import KIM, SPARE, Rig, library
+from tests.fakes.block_limits import view_problems
 from tests.fakes.strict_slack import StrictSlack
 
 ACCESS = """\
@@ -270,3 +272,55 @@ def test_guests_ask_about_themselves_only(busy: Rig) -> None:
 def test_what_cannot_be_is_a_sentence(busy: Rig, text: str, says: str) -> None:
     """What is missing, or what was probably meant."""
     assert busy.command(text, KIM).text == says
+
+
+def refused_form(busy: Rig, slack: StrictSlack) -> dict[str, Any]:
+    """The page above a form that was refused, as Slack shows it: opened by Sam, whose instance Lee has."""
+    busy.started("run fix i-0abc")
+    busy.command("run fix", busy.sam)
+    answer = busy.submit(busy.opened()[-1], {"p:InstanceId": "i-0abc"}, busy.sam).json
+    assert answer["response_action"] == "push"
+    page: dict[str, Any] = answer["view"]
+    assert view_problems(page) == []
+    return page
+
+
+def press_in(busy: Rig, page: dict[str, Any], action: str) -> str:
+    """Press a button of a page; what the page says then."""
+    value = buttons(SimpleNamespace(json=page))[action]
+    view = {**page, "id": "V1"}
+    busy.click(action, value, busy.sam, view=view, response_url=None, channel=None)
+    busy.settle()
+    shown = busy.slack.called("views.update")[-1]
+    assert (shown["view_id"], view_problems(shown["view"])) == ("V1", [])
+    return str(shown["view"]["blocks"])
+
+
+def test_a_form_that_is_refused_offers_both_too(busy: Rig, slack: StrictSlack) -> None:
+    """Above the form, so that what was filled in is still there; *Notify me* answers on the page itself."""
+    page = refused_form(busy, slack)
+
+    assert page["close"]["text"] == "Back"
+    assert "is already being handled by Fix it" in str(page)
+    assert "You will be told in its thread" in press_in(busy, page, "guard_notify")
+    assert busy.whispers() == []
+
+
+def test_take_over_from_a_refused_form(busy: Rig, slack: StrictSlack) -> None:
+    """The page says that theirs is over and that this one has started; *Close* leaves the form, too."""
+    page = refused_form(busy, slack)
+    told = press_in(busy, page, "guard_take_over")
+
+    assert "is over, and yours has started" in told
+    assert busy.slack.called("views.update")[-1]["view"]["clear_on_close"] is True
+    assert busy.newest().started_by.name == "Sam Reyes"
+
+
+def test_a_mention_that_is_refused_offers_both_too(busy: Rig) -> None:
+    """In its thread, for nobody else's eyes."""
+    busy.started("run fix i-0abc")
+    channel = busy.slack.identity.channel
+    busy.event("app_mention", user=busy.sam, text="<@U0BOT> run fix i-0abc", ts="7.7", channel=channel)
+    busy.door.workbench.pump()
+
+    assert "guard_take_over" in str(busy.slack.called("chat.postEphemeral")[-1]["blocks"])

@@ -61,7 +61,7 @@ def test_missing_parameters_open_a_form(rig: Rig) -> None:
     [view] = rig.opened()
     inputs = {block["label"]["text"]: block for block in view["blocks"] if block["type"] == "input"}
     assert answer.content == b""
-    assert list(inputs) == ["InstanceId", "Note", "Size"]
+    assert list(inputs) == ["InstanceId", "Note", "Size", "How"]
     assert inputs["Note"]["element"]["initial_value"] == "slow"
     assert inputs["Size"]["element"]["initial_option"]["value"] == "small"
     assert not inputs["InstanceId"]["optional"]

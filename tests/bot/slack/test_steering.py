@@ -9,6 +9,7 @@ import pytest
 
 from bot.slack.blocks.card import APPROVE
 from bot.slack.blocks.controls import FINISH, RESUME, RETRY, RUN_ON, RUN_STEP, SKIP_STEP, STOP
+from bot.slack.blocks.form import STEPWISE
 from infra.aws_errors import AwsRefused
 from infra.db import Database
 from tests.bot.slack.rig import Rig, library
@@ -218,3 +219,32 @@ def test_what_aws_runs_does_not_go_step_by_step(rig: Rig) -> None:
 
     assert "only what runs here can go step by step" in answer.text
     assert rig.count() == 0
+
+
+def test_what_aws_runs_by_default_does_not_go_step_by_step(
+    slack: StrictSlack, sqlite_database: Database, tmp_path: Path
+) -> None:
+    """Where the settings have AWS run what names no engine, that is refused as well, and no form offers it."""
+    rig = Rig(slack, str(sqlite_database.url), library(tmp_path), fields={"engine": "ssm"})
+    answer = rig.command("run pausing --step")
+    rig.command("run restart")
+    blocks = [each["block_id"] for each in rig.opened()[-1]["blocks"]]
+
+    assert "only what runs here can go step by step" in answer.text
+    assert rig.count() == 0
+    assert STEPWISE not in blocks
+    rig.close()
+
+
+@pytest.mark.parametrize(("ticked", "waits"), [(1, ("Waiting", "look")), (0, ("Waiting", None))])
+def test_the_form_has_a_box_for_it(rig: Rig, ticked: int, waits: tuple[str, str | None]) -> None:
+    """Ticked, each step waits; it is ticked already where `--step` was typed, and what counts is what is seen."""
+    rig.command("run power --step")
+    view = rig.opened()[-1]
+    box = next(each for each in view["blocks"] if each["block_id"] == STEPWISE)
+    options = box["element"]["options"][:ticked]
+    rig.submit(view, {"p:InstanceId": "i-1", STEPWISE: {"type": "checkboxes", "selected_options": options}})
+    rig.settle()
+
+    assert box["element"]["initial_options"] == box["element"]["options"]
+    assert status(rig) == waits

@@ -167,7 +167,7 @@ def test_each_type_has_its_input() -> None:
         "InstanceId": "external_select", "Size": "static_select", "Force": "checkboxes", "Note": "plain_text_input",
         "Names": "plain_text_input", "Odd": "plain_text_input", "Tags": "plain_text_input", "Count": "number_input",
         "Really": "static_select", "Day": "datepicker", "Zones": "multi_static_select",
-        "Others": "multi_external_select", "Bucket": "external_select",
+        "Others": "multi_external_select", "Bucket": "external_select", "How": "checkboxes",
     }  # fmt: skip
 
 
