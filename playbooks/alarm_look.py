@@ -136,10 +136,21 @@ def _instance(aws: Asking, instance_id: str) -> dict[str, Json]:
     found: Mapping[str, Any] = next(
         (each for group in answer.get("Reservations") or [] for each in group.get("Instances") or []), {}
     )
-    tags = {str(tag["Key"]): str(tag["Value"]) for tag in (found.get("Tags") or [])[:MOST_TAGS]}
+    tags = tags_of(found)
     zone = (found.get("Placement") or {}).get("AvailabilityZone")
     detail = " · ".join(filter(None, ((found.get("State") or {}).get("Name"), found.get("InstanceType"), zone)))
     return {"name": tags.get("Name", ""), "detail": detail, "owner": _owner(tags), "tags": dict(tags)}
+
+
+def tags_of(described: Mapping[str, Any]) -> dict[str, str]:
+    """The tags of a resource as EC2 describes it."""
+    return {str(tag["Key"]): str(tag["Value"]) for tag in (described.get("Tags") or [])[:MOST_TAGS]}
+
+
+def called_by(tags: Mapping[str, str]) -> str:
+    """What people call a resource, and whose it is, by its tags: `web-1, of payments`; "" where they say neither."""
+    owner = _owner(tags)
+    return ", ".join(filter(None, (tags.get("Name", ""), f"of {owner}" if owner else "")))
 
 
 def _owner(tags: Mapping[str, str]) -> str:

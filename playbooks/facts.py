@@ -91,6 +91,8 @@ class ApprovalFacts:
     """What has happened since it began, in words: whether it is still needed."""
     consequences: tuple[str, ...] = ()
     """What the next steps take away, in words, the worst first."""
+    called: Mapping[str, str] = field(default_factory=dict)
+    """What people call what it works on, and whose it is, by id: `web-1, of payments`."""
     painted: str = ""
     """What tells this situation from another, for the buttons of a card."""
     is_broken: bool = False

@@ -21,6 +21,7 @@ from engine.store import ExecutionStore
 from infra.aws_errors import AwsRefused, AwsUnreachable
 from infra.clock import Clock
 from infra.db import Database
+from playbooks.alarm_look import called_by, tags_of
 from playbooks.queries import targets_of
 from playbooks.situation import OtherRun, Situation
 from playbooks.store import AlarmStore
@@ -111,7 +112,8 @@ class Lookout:
             return situation
         described = [each for group in answer.get("Reservations", ()) for each in group.get("Instances", ())]
         states = {str(each["InstanceId"]): str((each.get("State") or {}).get("Name", "")) for each in described}
-        return replace(situation, states=states)
+        called = {str(each["InstanceId"]): called_by(tags_of(each)) for each in described}
+        return replace(situation, states=states, called={one: name for one, name in called.items() if name})
 
     def _lost(self, state: Execution, document: Document, aws: LookingAws) -> tuple[str, ...]:
         try:

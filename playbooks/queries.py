@@ -251,6 +251,7 @@ class Queries:
             is_broken=bool(request.facts.get("broken")),
             situation=situation.words() if situation else (),
             consequences=situation.consequences if situation else (),
+            called=situation.called if situation else {},
             painted=situation.mark if situation else "",
         )
         return question(facts, PLAIN)

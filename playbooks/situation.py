@@ -32,6 +32,8 @@ class Situation:
     runs: tuple[OtherRun, ...] = ()
     consequences: tuple[str, ...] = ()
     gaps: tuple[str, ...] = ()
+    called: Mapping[str, str] = field(default_factory=dict)
+    """What people call each resource, and whose it is: `web-1, of payments`."""
 
     @property
     def mark(self) -> str:
@@ -75,7 +77,8 @@ def from_kept(found: object) -> Situation | None:
         return None
     runs = tuple(OtherRun(**run) for run in found.get("runs", ()))
     lists = {name: tuple(found.get(name, ())) for name in ("consequences", "gaps")}
-    return Situation(found.get("alarm", ""), found.get("alarm_at", ""), dict(found.get("states", {})), runs, **lists)
+    named = {name: dict(found.get(name, {})) for name in ("states", "called")}
+    return Situation(found.get("alarm", ""), found.get("alarm_at", ""), runs=runs, **named, **lists)
 
 
 def _when(moment: str, now: datetime | None) -> str:

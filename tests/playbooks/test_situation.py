@@ -36,7 +36,9 @@ class Fleet(QuietAws):
             raise AwsUnreachable("ec2", "DescribeInstances", "away")
         if operation != "DescribeInstances":
             return {}
-        return {"Reservations": [{"Instances": [{"InstanceId": INSTANCE, "State": {"Name": self.state}}]}]}
+        tags = [{"Key": "Name", "Value": "web-1"}, {"Key": "Owner", "Value": "payments"}]
+        instance = {"InstanceId": INSTANCE, "State": {"Name": self.state}, "Tags": tags}
+        return {"Reservations": [{"Instances": [instance]}]}
 
 
 def looking(database: Database, clock: ManualClock, fleet: Any) -> Waist:
@@ -80,6 +82,15 @@ def test_nothing_new_nothing_asked(database: Database, clock: ManualClock) -> No
     waist.operations.decide(request_id, SAM, "Approve", seen=waist.question().painted)
 
     assert waist.queries.open_approvals() == []
+
+
+def test_the_resource_is_called_by_its_name(database: Database, clock: ManualClock) -> None:
+    """Who is asked reads what people call it, and whose it is; it stays so when the question is closed."""
+    waist = looking(database, clock, fleet_of())
+    request_id = asked(waist)
+    waist.operations.decide(request_id, SAM, "Approve", seen=waist.question().painted)
+
+    assert waist.queries.approval(request_id).called == {INSTANCE: "web-1, of payments"}
 
 
 def test_a_recovered_alarm_is_said_before_anything_is_decided(database: Database, clock: ManualClock) -> None:

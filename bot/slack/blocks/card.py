@@ -40,7 +40,8 @@ def card(facts: ExecutionFacts) -> list[Block]:
 
 def fallback(facts: ExecutionFacts) -> str:
     """The card in one line: notifications and screen readers."""
-    on = ", ".join(facts.targets)
+    called = _called(facts)
+    on = ", ".join(called.get(target, target) for target in facts.targets)
     where = f" on {on}" if on else ""
     return t.line(f"{_state(facts)}: {facts.title}{where}", t.FALLBACK)
 
@@ -102,7 +103,8 @@ def _parts(facts: ExecutionFacts) -> Iterable[Block]:
 
 
 def _what(facts: ExecutionFacts) -> str:
-    named = [t.code(t.cut(target, 100)) for target in facts.targets[:MOST_TARGETS]]
+    called = _called(facts)
+    named = [_target(target, called.get(target, "")) for target in facts.targets[:MOST_TARGETS]]
     more = f" and {len(facts.targets) - MOST_TARGETS} more" if len(facts.targets) > MOST_TARGETS else ""
     on = f"{', '.join(named)}{more}" if named else "no single resource"
     state = f"*{_state(facts)}*"
@@ -112,6 +114,15 @@ def _what(facts: ExecutionFacts) -> str:
     if facts.ended_at is not None:
         state += f" after {t.spent(facts.ended_at - facts.started_at)}"
     return f"{state}\nOn {on} in {t.line(facts.region, 60)}"
+
+
+def _called(facts: ExecutionFacts) -> dict[str, str]:
+    """What people call its targets: as was seen when they were asked last."""
+    return {target: name for approval in facts.approvals for target, name in approval.called.items()}
+
+
+def _target(target: str, name: str) -> str:
+    return f"{t.code(t.cut(target, 100))} ({t.line(name, 100)})" if name else t.code(t.cut(target, 100))
 
 
 def _has_acted(facts: ExecutionFacts) -> bool:

@@ -33,6 +33,7 @@ PAUSED = f.execution(
 )
 CARDS: Mapping[str, ExecutionFacts] = {
     "asking": f.execution(),
+    "asking_by_name": f.execution(approvals=(f.approval(called={"i-0b7d1c44e9f2a6d35": "web-1, of payments"}),)),
     "answered": f.answered("Waiting", f.step("stop", "Pending"), PENDING),
     "running": f.answered("InProgress", STOPPING, PENDING),
     "recovered": f.answered("InProgress", STOPPING, PENDING, recovered=True, alarm_now="OK"),

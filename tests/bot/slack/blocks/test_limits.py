@@ -55,7 +55,7 @@ def test_a_card_of_anything_fits(text: str, steps: int, people: int, status: str
         steps=tuple(f.step(f"s{number}", "InProgress", description=text, say=text) for number in range(steps)),
         outputs={f"{text}{number}": [text] for number in range(people)},
         approval=replace(question, decisions=decisions, minimum=3),
-        approvals=(replace(question, status="Approved", decisions=decisions), question),
+        approvals=(replace(question, status="Approved", decisions=decisions, called={text: text}), question),
         alarm=f.alarm(name=text, reason=text), alarm_now=text, started_by=replace(f.KIM, name=text),
         cancelled_by=replace(f.ALARM_ACTOR, name=text), recovered=True,
     )  # fmt: skip
