@@ -230,7 +230,7 @@ def break_glass(
 def look(request: ApprovalRequest, situation: Mapping[str, Json], *, is_news: bool) -> ApprovalChange:
     """Keep what was seen; with `is_news` it is otherwise than the card says."""
     data: dict[str, Json] = {"is_news": is_news, "alarm": situation.get("alarm"), "states": situation.get("states")}
-    facts = {**request.facts, "situation": dict(situation)}
+    facts = {"first_situation": dict(situation), **request.facts, "situation": dict(situation)}
     event = _event(request, "approval.looked", SYSTEM, data)
     return ApprovalChange(replace(request, facts=facts, look_at=None), (event,))
 

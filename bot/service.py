@@ -404,7 +404,7 @@ class Service:
             self.db,
             self.audit,
             self.executions,
-            self.approvals,
+            self.deciding,
             TagStore(),
             self.shelf,
             self.engines,
@@ -415,6 +415,7 @@ class Service:
             account=self.settings.api_account,
             controllers=self._controllers,
             guards=self.operations.guards,
+            count_along=self.reactions.count_along,
             prepare=self.prepare,
         )
         return Automation(parts)

@@ -30,10 +30,12 @@ from migrations.tables import all_tables
 from playbook_moto.aws import MotoAws
 from playbook_moto.documents import MotoDocuments
 from playbook_moto.timers import Agenda, VirtualClock
+from playbooks.answering import Answering
 from playbooks.automation import Automation, AutomationParts
 from playbooks.automation_alarms import AlarmWatch
 from playbooks.automation_facts import AutomationFacts, AutomationSources
 from playbooks.catalog import Catalog
+from playbooks.deciding import Deciding
 from playbooks.documents.store import PreviewStore, TagStore
 from playbooks.people import Directory, Identity
 from playbooks.reactions import Reactions
@@ -111,10 +113,12 @@ class World:
             executions=self._executions, approvals=approvals, engine=self._engine, catalog=Catalog(()), clock=clock,
             new_id=lambda: f"request-{next(ids)}",
         )  # fmt: skip
+        deciding = Deciding(self._db, self._audit, approvals, reactions.asking, Answering(directory), clock)
         verbs = Automation(
             AutomationParts(
-                self._db, self._audit, self._executions, approvals, TagStore(), self._shelf, self._engine, documents,
-                directory, reactions.question, clock, self.account, prepare=self._prepare,
+                self._db, self._audit, self._executions, deciding, TagStore(), self._shelf, self._engine, documents,
+                directory, reactions.question, clock, self.account, count_along=reactions.count_along,
+                prepare=self._prepare,
             )
         )  # fmt: skip
         facts = AutomationFacts(

@@ -9,9 +9,8 @@ from typing import Any, Final, Literal, Protocol
 from sqlalchemy.exc import IntegrityError
 
 from approvals import policy
-from approvals.request import ApprovalRequest
-from approvals.store import ApprovalStore
-from audit.events import Actor, Event
+from approvals.request import ApprovalRequest, Verdict
+from audit.events import Event
 from audit.store import AuditStore
 from engine.conductor import InvalidStatus
 from engine.document import Document
@@ -27,20 +26,23 @@ from infra.canonical import Json, digest
 from infra.clock import Clock
 from infra.db import Database, Transaction
 from playbooks import automation_alarms
-from playbooks.answering import Answering
 from playbooks.automation_targets import checked, fanned_out
+from playbooks.deciding import Deciding, Then, leave_it
 from playbooks.documents.refusals import SsmRefused
 from playbooks.documents.store import TagStore
 from playbooks.guards import Guards, about
 from playbooks.people import Directory, Identity, actor_of
-from playbooks.refusals import Denied, HeldBack
+from playbooks.refusals import Denied, HeldBack, NoLongerOpen, NotAllowed, SituationChanged
 
 KIND: Final = "Automation"
-ANSWERS: Final[Mapping[SignalType, Literal["Approve", "Reject"]]] = {
+ANSWERS: Final[Mapping[SignalType, Verdict]] = {
     SignalType.APPROVE: "Approve",
     SignalType.REJECT: "Reject",
 }
 
+NOT_NOW: Final = "InvalidAutomationSignalException"
+SEEN: Final = "Seen"
+"""The entry of a signal's Payload that says which situation its sender knows of."""
 GOING_ON: Final = frozenset({SignalType.APPROVE, SignalType.RESUME, SignalType.START_STEP})
 """Signals after which an execution goes on."""
 STOPPING: Final = ("Cancel", "Complete", str(SignalType.STOP_STEP))
@@ -66,7 +68,7 @@ class AutomationParts:
     db: Database
     audit: AuditStore
     executions: ExecutionStore
-    approvals: ApprovalStore
+    deciding: Deciding
     tags: TagStore
     shelf: DocumentShelf
     engine: Engine
@@ -76,6 +78,8 @@ class AutomationParts:
     clock: Clock
     account: str
     controllers: Controllers = lambda _: None
+    count_along: Then = leave_it
+    """Has the step hear of an answer at once, where it may."""
     prepare: Prepare = as_it_is
     """Reads ahead what a start needs of Parameter Store."""
     guards: Guards | None = None
@@ -179,27 +183,28 @@ class Automation:
     # -- signal
 
     def signal(self, execution_id: str, kind: SignalType, payload: Mapping[str, str], by: Identity) -> None:
-        """Give a signal; an answer counts only from somebody on the step's Approvers. Raises SsmRefused."""
+        """Give a signal; an answer counts as a click would, by the same policy. Raises SsmRefused."""
         refusal: SsmRefused | None = None
         try:
             with self._guarded(), self._parts.db.transaction() as tx:
                 state = self._locked(tx, execution_id)
                 self._pass_guards(tx, state, kind, by)
-                document = self._parts.shelf.of(tx, state)
-                _check_names(state, document, payload)
+                _check_names(state, self._parts.shelf.of(tx, state), payload)
                 if kind in ANSWERS:
-                    refusal = self._answer(tx, state, Signal(kind, actor_of(by), payload=payload), by)
+                    request, refusal = self._question(tx, state, kind, payload)
                 elif (refusal := self._barred(tx, state, by, str(kind))) is None:
                     self._parts.engine.signal(tx, execution_id, Signal(kind, actor_of(by), payload=payload))
         except SignalRefused as error:
-            refusal = SsmRefused("InvalidAutomationSignalException", _sentence(error))
+            refusal = SsmRefused(NOT_NOW, _sentence(error))
             self._note(Event("signal.refused", execution_id, actor_of(by), _refused_signal(kind, error)))
         except Denied as error:
             raise SsmRefused("AccessDeniedException", str(error)) from error
         except HeldBack as error:
-            raise SsmRefused("InvalidAutomationSignalException", str(error)) from error
+            raise SsmRefused(NOT_NOW, str(error)) from error
         if refusal is not None:
             raise refusal
+        if kind in ANSWERS:
+            self._answer(request, ANSWERS[kind], payload, by)
 
     def _guarded(self) -> AbstractContextManager[None]:
         """Around a transaction: what the guards refuse is audited."""
@@ -215,30 +220,41 @@ class Automation:
         if kind in GOING_ON:
             guards.not_paused(tx, actor_of(by), f"{kind} {state.id}", subject=state.id)
 
-    def _answer(self, tx: Transaction, state: Execution, signal: Signal, by: Identity) -> SsmRefused | None:
-        """Count an answer; the refusal comes back as a value, so that its event is kept. Raises SignalRefused."""
-        step, parts = state.step, self._parts
-        if step is None or state.phase != "signal" or signal.type not in step.signals:
-            raise SignalRefused(f"no step of execution {state.id} waits for {signal.type}")
-        request = parts.approvals.lock(tx, parts.question(tx, state, step).id)
-        if request is None:
-            raise SignalRefused(f"step {step.name} no longer waits")
-        verdict, now = ANSWERS[signal.type], parts.clock()
-        actor, comment = signal.actor, signal.payload.get("Comment", "")
-        if request.is_open and any(each.actor.id == actor.id and each.verdict == verdict for each in request.decisions):
-            return None
+    def _question(
+        self, tx: Transaction, state: Execution, kind: SignalType, payload: Mapping[str, str]
+    ) -> tuple[ApprovalRequest, SsmRefused | None]:
+        """The question that such an answer is for, and why it cannot be: its plan has changed. Raises SignalRefused."""
+        step = state.step
+        if step is None or state.phase != "signal" or kind not in step.signals:
+            raise SignalRefused(f"no step of execution {state.id} waits for {kind}")
+        if payload.get("StepName", step.name) != step.name:
+            raise SignalRefused(f'step "{payload["StepName"]}" does not wait; "{step.name}" does')
+        asked = self._parts.deciding.approvals.of_step(tx, step.id)
+        request = self._parts.question(tx, state, step)
+        if asked is None or asked.id == request.id or not asked.is_open:
+            return request, None
+        text = "What would run has changed since it was asked about, so nothing was decided. It is asked anew."
+        return request, SsmRefused(NOT_NOW, text)
+
+    def _answer(self, request: ApprovalRequest, verdict: Verdict, payload: Mapping[str, str], by: Identity) -> None:
+        """Count an answer; what is repeated, as clients do, changes nothing. Raises SsmRefused."""
+        parts = self._parts
+        if request.is_open and parts.deciding.has_said(request, by, verdict):
+            return
+        comment, seen = payload.get("Comment", ""), payload.get(SEEN, "")
         try:
-            change = Answering(parts.directory).answer(request, by, verdict, now=now, comment=comment)
-        except policy.DecisionRefused as error:
-            data: dict[str, Json] = {"request_id": request.id, "verdict": verdict, "reason": str(error)}
-            parts.audit.append(tx, [Event("approval.refused", state.id, actor, data)], now)
-            return _refused_answer(error, actor, step)
-        parts.approvals.save(tx, change, now)
-        if request.minimum == _own_minimum(step):
-            # The playbook asks for no more people than the step: the engine counts along, as AWS shows it.
-            answer = Signal(signal.type, actor, step.id, signal.payload)
-            parts.engine.signal(tx, state.id, answer)
-        return None
+            parts.deciding.decide(request.id, by, verdict, comment, seen=seen, then=parts.count_along)
+        except SituationChanged as error:
+            text = (
+                f"{error.sentence} To {verdict} all the same, send the signal with {SEEN}={error.mark} in its Payload."
+            )
+            raise SsmRefused(NOT_NOW, text) from error
+        except NotAllowed as error:
+            code = NOT_NOW if isinstance(error.__cause__, policy.ReasonMissing) else "AccessDeniedException"
+            who = by.name or by.id
+            raise SsmRefused(code, f"{who} may not decide step {request.step_name}: {error}") from error
+        except NoLongerOpen as error:
+            raise SsmRefused(NOT_NOW, str(error)) from error
 
     # -- stop
 
@@ -319,17 +335,6 @@ def _check_names(state: Execution, document: Document, payload: Mapping[str, str
     if step_id and all(step.id != step_id for step in state.steps):
         text = f"Execution {state.id} has no step execution {step_id}."
         raise SsmRefused("AutomationStepNotFoundException", text)
-
-
-def _own_minimum(step: StepExecution) -> int:
-    return int(str(step.inputs.get("MinRequiredApprovals") or 1))
-
-
-def _refused_answer(error: policy.DecisionRefused, actor: Actor, step: StepExecution) -> SsmRefused:
-    if isinstance(error, policy.Closed):
-        return SsmRefused("InvalidAutomationSignalException", str(error))
-    who = actor.name or actor.id
-    return SsmRefused("AccessDeniedException", f"{who} may not decide step {step.name}: {error}")
 
 
 def _refused_signal(kind: SignalType, error: SignalRefused) -> dict[str, Json]:

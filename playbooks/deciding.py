@@ -31,6 +31,8 @@ Attest = Callable[[str], Identity | None]
 """Who an account is now, asked anew; None = nobody can be asked about accounts of its kind. Raises Unidentified."""
 Tell = Callable[[Transaction, ApprovalRequest], None]
 """Give a closed question's answers to the step that waits."""
+Then = Callable[[Transaction, ApprovalRequest], None]
+"""What follows from an answer in the transaction that counts it."""
 
 
 class Looks(Protocol):
@@ -55,6 +57,10 @@ def _tell_nobody(_tx: Transaction, _request: ApprovalRequest) -> None:
     """Used where no engine listens."""
 
 
+def leave_it(_tx: Transaction, _request: ApprovalRequest) -> None:
+    """Used where whatever follows from an answer follows from its event."""
+
+
 @dataclass
 class Deciding:
     """The verbs. Each is one transaction; whoever has to be asked something is asked before it."""
@@ -76,12 +82,21 @@ class Deciding:
     # -- answers
 
     def decide(
-        self, request_id: str, by: Identity, verdict: Verdict, comment: str = "", *, key: str = "", seen: str = ""
+        self,
+        request_id: str,
+        by: Identity,
+        verdict: Verdict,
+        comment: str = "",
+        *,
+        key: str = "",
+        seen: str = "",
+        then: Then = leave_it,
     ) -> None:
         """Take one person's answer. Raises NotAllowed (audited), NoLongerOpen.
 
         `key` tells a click from its repetition: one that was counted never counts again, even if it was taken back.
-        `seen` is the mark of the situation that the person was shown. Raises SituationChanged where it is another now.
+        `seen` is the mark of the situation that the person was shown; "" = none since the question was asked. Raises
+        SituationChanged where it is another now.
         """
         situation = self._situation(request_id) if verdict == "Approve" else None
 
@@ -93,12 +108,17 @@ class Deciding:
             if request.is_open and standing.is_listed and state is not None and not is_waiting_for(request, state):
                 raise policy.Closed("The step waits for no answer any more. Nothing was decided.")
             change = self.answering.answer(request, by, verdict, now=self.clock(), comment=comment)
-            before = from_kept(request.facts.get("situation"))
-            if situation is None or before is None or situation.mark == (seen or before.mark):
+            asked = from_kept(request.facts.get("first_situation")) if not seen else None
+            known = asked or from_kept(request.facts.get("situation"))
+            if situation is None or known is None or situation.mark == (seen or known.mark):
                 return change
-            raise _Otherwise(situation, situation.news(before, self.clock()))
+            raise _Otherwise(situation, situation.news(known, self.clock()))
 
-        self._change(request_id, by, verdict, answer, key)
+        self._change(request_id, by, verdict, answer, key, then)
+
+    def has_said(self, request: ApprovalRequest, by: Identity, verdict: Verdict) -> bool:
+        """Whether this person has given that very answer, by whichever account."""
+        return any(each.verdict == verdict and self._is(by, each.actor) for each in request.decisions)
 
     def _situation(self, request_id: str) -> Situation | None:
         """What is so now, looked at before the transaction."""
@@ -185,6 +205,7 @@ class Deciding:
         what: str,
         change: Callable[[Transaction, ApprovalRequest, Execution | None], ApprovalChange],
         key: str = "",
+        then: Then = leave_it,
     ) -> None:
         """One change of a question by a person; a refusal is audited in the same transaction."""
         found = self._found(request_id)
@@ -211,12 +232,14 @@ class Deciding:
                 if changed.state.status is RequestStatus.CANCELLED and before is not RequestStatus.CANCELLED:
                     because = str(changed.events[0].data.get("because"))
                     refusal = policy.Closed(CHANGED.format(because))
+                else:
+                    then(tx, changed.state)
         if news is not None:
             raise news
         if isinstance(refusal, policy.Closed):
             raise NoLongerOpen(str(refusal))
         if refusal is not None:
-            raise NotAllowed(f"{refusal} It was noted.")
+            raise NotAllowed(f"{refusal} It was noted.") from refusal
 
     def _found(self, request_id: str) -> ApprovalRequest:
         """The question, with those on call known. Raises NoLongerOpen."""

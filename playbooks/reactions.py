@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from approvals import policy
-from approvals.request import ApprovalRequest, RequestStatus, Verdict
+from approvals.request import ApprovalRequest, Decision, RequestStatus, Verdict
 from approvals.store import ApprovalStore
 from audit.events import SYSTEM
 from audit.trail import Entry
@@ -163,6 +163,17 @@ class Reactions:
                 log.info("signal no longer fits", execution=request.execution_id, reason=str(error))
                 return
 
+    def count_along(self, tx: Transaction, request: ApprovalRequest) -> None:
+        """Have a step hear of an answer at once, as AWS shows it: where no playbook asks for more than the step does.
+
+        The last one is left to the relay where those who agreed are looked at once more.
+        """
+        state = self._executions.get(tx, request.execution_id)
+        is_last = request.status is RequestStatus.APPROVED
+        if request.playbook or not is_waiting_for(request, state) or (is_last and self._is_attested()):
+            return
+        self._engine.signal(tx, request.execution_id, _signal(request.decisions[-1], request.step_execution_id))
+
     def _signals(self, tx: Transaction, request: ApprovalRequest) -> list[Signal]:
         """What the step has to hear of a closed question."""
         step_id = request.step_execution_id
@@ -174,10 +185,7 @@ class Reactions:
             return [Signal(SignalType.APPROVE, SYSTEM, step_id, {"Comment": "nobody objected in time"})]
         verdict = _DECISIVE.get(request.status)
         counted = [decision for decision in request.decisions if decision.verdict == verdict]
-        return [
-            Signal(_SIGNALS[each.verdict], each.actor, step_id, {"Comment": each.comment} if each.comment else {})
-            for each in counted
-        ]
+        return [_signal(each, step_id) for each in counted]
 
     def _ends_by_itself(self, tx: Transaction, request: ApprovalRequest) -> bool:
         """Whether the step waits no more, or is over its own time, of which the engine takes care."""
@@ -186,6 +194,11 @@ class Reactions:
         if state is None or step is None or step.id != request.step_execution_id or not step.signals:
             return True
         return state.deadline_at is not None and state.deadline_at <= self._clock()
+
+
+def _signal(decision: Decision, step_id: str) -> Signal:
+    comment = {"Comment": decision.comment} if decision.comment else {}
+    return Signal(_SIGNALS[decision.verdict], decision.actor, step_id, comment)
 
 
 def _in_words(limit: timedelta) -> str:

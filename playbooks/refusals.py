@@ -73,7 +73,8 @@ class SituationChanged(Refused):
     """Something happened since the question was painted: `news` in words, `mark` says that one has seen it."""
 
     def __init__(self, news: tuple[str, ...], mark: str) -> None:
-        super().__init__(f"Nothing was decided yet, for something has happened: {'; '.join(news)}. Say it again.")
+        self.sentence = f"Nothing was decided yet, for something has happened: {'; '.join(news)}."
+        super().__init__(f"{self.sentence} Say it again.")
         self.news, self.mark = news, mark
 
 

@@ -1,6 +1,7 @@
 """Runs and their questions at the terminal: `playbook-bot run`, `status`, `approve`, `stop` and their kin."""
 
 import getpass
+import sys
 import uuid
 from collections.abc import Sequence
 from typing import Literal
@@ -16,6 +17,7 @@ from engine.wire import automation_execution
 from playbooks.facts import ExecutionFacts
 from playbooks.operations import Order, Refused
 from playbooks.people import Identity
+from playbooks.refusals import SituationChanged
 from playbooks.typed import typed_values
 
 pass_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -129,19 +131,37 @@ def approvals(*, as_json: bool) -> None:
     Console().print(table)
 
 
-def _decide(request: str, verdict: Literal["Approve", "Reject"], comment: str) -> None:
+def is_interactive() -> bool:
+    """Whether somebody sits there who can be asked."""
+    return sys.stdin.isatty()
+
+
+def _decide(request: str, verdict: Literal["Approve", "Reject"], comment: str, seen: str = "") -> None:
+    """Where something has happened since people were asked, ask once more; a script is told what to say instead."""
     with Service.opened() as service:
-        service.operations.decide(request, _me(service, None), verdict, comment)
-    click.echo("Your answer was counted.")
+        service.looks = True
+        try:
+            service.operations.decide(request, _me(service, None), verdict, comment, seen=seen)
+        except SituationChanged as changed:
+            if not is_interactive():
+                raise Refused(f"{changed.sentence} To {verdict} all the same, add --seen {changed.mark}.") from changed
+            click.echo(changed.sentence, err=True)
+            click.confirm(f"{verdict} all the same?", abort=True, err=True)
+            seen = changed.mark
+        else:
+            click.echo("Your answer was counted.")
+            return
+    _decide(request, verdict, comment, seen)
 
 
 @click.command()
 @click.argument("request")
 @click.option("--comment", default="")
+@click.option("--seen", default="", help="The mark of what has happened since, as a refusal names it.")
 @sentences
-def approve(request: str, comment: str) -> None:
+def approve(request: str, comment: str, seen: str) -> None:
     """Approve a request."""
-    _decide(request, "Approve", comment)
+    _decide(request, "Approve", comment, seen)
 
 
 @click.command()
