@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from sqlalchemy import Connection
+
 from approvals.request import ApprovalRequest, seal_of
 from engine.execution import Execution, StepExecution
 from engine.secrets import masking_of
@@ -33,26 +35,14 @@ class Asking:
     looks: bool = False
     """Whether somebody looks if it is still needed, as soon as it is asked."""
 
-    def top(self, tx: Transaction, state: Execution) -> Execution:
-        """The execution that a playbook or a person started, of which this one is a child, or it itself."""
-        while state.parent_id:
-            parent = self.executions.get(tx, state.parent_id)
-            if parent is None:
-                break
-            state = parent
-        return state
-
-    def playbook_of(self, state: Execution) -> Playbook | None:
-        """The playbook that started it."""
-        return self.catalog.get(str(state.context.get("playbook", "")))
-
     def request(self, tx: Transaction, state: Execution, step: StepExecution, *, revision: int) -> ApprovalRequest:
         """The question of a waiting step, as it would be asked now."""
-        playbook, now = self.playbook_of(state), self.clock()
-        policy = _policy_of(playbook, step)
+        top, now = top_of(self.executions, tx, state), self.clock()
+        playbook = self.catalog.get(str(top.context.get("playbook", "")))
+        policy = _policy_of(playbook, state, step)
         required = int(str(step.inputs.get("MinRequiredApprovals") or 1))
         expires_at = _earlier(state.deadline_at, step, policy.expires_in)
-        is_free = playbook is None and self.top(tx, state).context.get("door") == "api"
+        is_free = playbook is None and top.context.get("door") == "api"
         request = ApprovalRequest(
             id=self.new_id(),
             execution_id=state.id,
@@ -61,15 +51,15 @@ class Asking:
             message=masking_of(state).text(str(step.inputs.get("Message") or "")),
             approver_lists=tuple(self._lists(state, step, playbook, policy)),
             minimum=max(required, policy.minimum, sum(group.minimum for group in policy.groups)),
-            requested_by=state.started_by,
+            requested_by=top.started_by,
             asked_at=now,
             digest=plan_digest(state, step, policy),
             may_approve_own=is_free or policy.may_approve_own,
             expires_at=expires_at,
-            playbook=str(state.context.get("playbook", "")),
-            title=str(state.context.get("title", "") or state.document_name),
+            playbook=str(top.context.get("playbook", "")),
+            title=_title(top, state),
             groups=policy.groups,
-            barred=policy.bars(editors=playbook.edited_by if playbook else (), owners=self._owners(tx, state)),
+            barred=policy.bars(editors=playbook.edited_by if playbook else (), owners=self._owners(tx, top)),
             rejection=policy.rejection,
             needs_reason=policy.needs_reason,
             at_expiry=policy.at_expiry if required == 1 else "reject",
@@ -87,7 +77,7 @@ class Asking:
         step = state.step if state else None
         if state is None or step is None or step.id != request.step_execution_id or not step.signals:
             return ""
-        if plan_digest(state, step, _policy_of(self.playbook_of(state), step)) != request.digest:
+        if plan_digest(state, step, _policy_of(self.catalog.get(request.playbook), state, step)) != request.digest:
             return "what would run, or who must agree to it, is not what was shown"
         if request.seal and seal_of(request) != request.seal:
             return "the question is not worded as it was shown"
@@ -113,14 +103,30 @@ class Asking:
         return [own, ours] if ours and not policy.groups else [own]
 
 
+def top_of(executions: ExecutionStore, connection: Connection | Transaction, state: Execution) -> Execution:
+    """The execution that a playbook or a person started, of which this one is a child, or it itself."""
+    while state.parent_id and (parent := executions.get(connection, state.parent_id)) is not None:
+        state = parent
+    return state
+
+
 def is_waiting_for(request: ApprovalRequest, state: Execution | None) -> bool:
     """Whether the step of the question still waits for its answer."""
     step = state.step if state else None
     return step is not None and step.id == request.step_execution_id and bool(step.signals)
 
 
-def _policy_of(playbook: Playbook | None, step: StepExecution) -> ApprovalPolicy:
-    return playbook.policy_of(step.name) if playbook else ApprovalPolicy()
+def _policy_of(playbook: Playbook | None, state: Execution, step: StepExecution) -> ApprovalPolicy:
+    """The playbook's policy; its policies of single steps name those of its own runbook, not of children's."""
+    if playbook is None:
+        return ApprovalPolicy()
+    is_its_own = not state.parent_id or state.document_name == playbook.runbook.name
+    return playbook.policy_of(step.name if is_its_own else "")
+
+
+def _title(top: Execution, state: Execution) -> str:
+    title = str(top.context.get("title") or top.document_name)
+    return f"{title}: {state.document_name}" if state.parent_id else title
 
 
 def _names(value: Json) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from infra.canonical import Json
 from infra.db import Transaction
 from playbooks.access import Access, Verb, Wish
 from playbooks.access_words import Why
+from playbooks.asking import top_of
 from playbooks.freezes import Pause, frozen, why_frozen
 from playbooks.guard_store import HeldWish, Watcher
 from playbooks.guards import Guards, about
@@ -132,7 +133,8 @@ class Guarding:
         self.guards.permit_in(tx, Wish("run", name), by)
         state = self.guards.parts.executions.get(tx, held.holder)
         if state is not None and self.guards.is_open(tx, held.holder):
-            self.guards.permit_in(tx, about(state, by, "stop"), by, subject=state.id)
+            top = top_of(self.guards.parts.executions, tx, state)
+            self.guards.permit_in(tx, about(top, by, "stop"), by, subject=state.id)
 
     def _stop(self, tx: Transaction, held: HeldWish, by: Identity) -> None:
         parts = self.guards.parts

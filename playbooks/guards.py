@@ -335,7 +335,7 @@ class Guards:
 
 
 def about(state: Execution, by: Identity, verb: Verb) -> Wish:
-    """A wish about an execution that is there."""
+    """A wish about an execution that is there; what it has started in turn is judged as it is (asking.top_of)."""
     return Wish(
         verb,
         str(state.context.get("playbook") or f"{DOCUMENT}{state.document_name}"),

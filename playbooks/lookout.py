@@ -22,6 +22,7 @@ from infra.aws_errors import AwsRefused, AwsUnreachable
 from infra.clock import Clock
 from infra.db import Database
 from playbooks.alarm_look import called_by, tags_of
+from playbooks.asking import top_of
 from playbooks.queries import targets_of
 from playbooks.situation import OtherRun, Situation
 from playbooks.store import AlarmStore
@@ -77,12 +78,15 @@ class Lookout:
             if state is None:
                 return None
             document = self.shelf.get(connection, state.document_digest)
-            record = self.alarms.get(connection, str(state.context.get("alarm_key") or ""))
+            top = top_of(self.executions, connection, state)
+            record = self.alarms.get(connection, str(top.context.get("alarm_key") or ""))
             latest = self.alarms.latest(connection, record.alarm.id) if record else None
             targets = targets_of(state, document)
             recent = self.executions.latest(connection, limit=MOST_RUNS) if targets else []
             others = [
-                (each, self.shelf.get(connection, each.document_digest)) for each in recent if each.id != state.id
+                (each, self.shelf.get(connection, each.document_digest))
+                for each in recent
+                if each.id not in (state.id, top.id)
             ]
         alarm = latest.alarm if latest else None
         runs = self._others(targets, others)

@@ -21,7 +21,7 @@ from playbooks.access import DOCUMENT, Access, Verb, Wish, implicit
 from playbooks.alarm import Alarm
 from playbooks.alarm_care import carried, why_silent
 from playbooks.answering import Answering
-from playbooks.asking import Asking
+from playbooks.asking import Asking, top_of
 from playbooks.deciding import Deciding
 from playbooks.facts import ExecutionFacts
 from playbooks.guard_store import GuardStore
@@ -361,8 +361,9 @@ class Operations:
         with self._parts.db.reading() as connection:
             request = self._parts.approvals.get(connection, request_id)
             state = self._parts.executions.get(connection, request.execution_id) if request else None
-        if state is not None:
-            self.guards.permit(about(state, by, "approve"), by, subject=state.id)
+            top = state and top_of(self._parts.executions, connection, state)
+        if state is not None and top is not None:
+            self.guards.permit(about(top, by, "approve"), by, subject=state.id)
             if goes_on:
                 self.guards.must_go_on(actor_of(by), f"approve {state.id}", subject=state.id)
 
@@ -409,9 +410,10 @@ class Operations:
     def _controllable(self, execution_id: str, by: Identity, verb: Verb) -> Execution:
         with self._parts.db.reading() as connection:
             state = self._parts.executions.get(connection, execution_id)
-        if state is None:
+            top = state and top_of(self._parts.executions, connection, state)
+        if state is None or top is None:
             raise Refused(f"There is no execution `{execution_id}`.")
-        self.guards.permit(about(state, by, verb), by, subject=execution_id)
+        self.guards.permit(about(top, by, verb), by, subject=execution_id)
         return state
 
     def may_see(self, facts: ExecutionFacts, by: Identity) -> bool:

@@ -101,7 +101,10 @@ class Waist:
         self.store, self.approvals, self.alarms = ExecutionStore(self.audit), ApprovalStore(self.audit), AlarmStore()
         self.shelf = DocumentShelf(self.store)
         performer = Performer(BY_NAME, lambda state: QuietAws(state.region, state.account, "aws"), clock)
-        here = Surroundings(db, self.store, self.shelf, BY_NAME, performer, clock, backoff=lambda _: timedelta(0))
+        here = Surroundings(
+            db, self.store, self.shelf, BY_NAME, performer, clock, backoff=lambda _: timedelta(0),
+            documents=parts.pop("documents", None),
+        )  # fmt: skip
         self.engine = EmbeddedEngine(here)
         self.agenda = Agenda()
         self.engine.dispatcher = self.agenda
