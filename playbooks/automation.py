@@ -33,6 +33,7 @@ from playbooks.documents.store import TagStore
 from playbooks.guards import Guards, about
 from playbooks.people import Directory, Identity, actor_of
 from playbooks.refusals import Denied, HeldBack, NoLongerOpen, NotAllowed, SituationChanged
+from playbooks.steering import why_not_to
 
 KIND: Final = "Automation"
 ANSWERS: Final[Mapping[SignalType, Verdict]] = {
@@ -188,11 +189,13 @@ class Automation:
         try:
             with self._guarded(), self._parts.db.transaction() as tx:
                 state = self._locked(tx, execution_id)
+                document = self._parts.shelf.of(tx, state)
                 self._pass_guards(tx, state, kind, by)
-                _check_names(state, self._parts.shelf.of(tx, state), payload)
+                _check_names(state, document, payload)
                 if kind in ANSWERS:
                     request, refusal = self._question(tx, state, kind, payload)
                 elif (refusal := self._barred(tx, state, by, str(kind))) is None:
+                    _check_order(state, document, kind, payload)
                     self._parts.engine.signal(tx, execution_id, Signal(kind, actor_of(by), payload=payload))
         except SignalRefused as error:
             refusal = SsmRefused(NOT_NOW, _sentence(error))
@@ -335,6 +338,14 @@ def _check_names(state: Execution, document: Document, payload: Mapping[str, str
     if step_id and all(step.id != step_id for step in state.steps):
         text = f"Execution {state.id} has no step execution {step_id}."
         raise SsmRefused("AutomationStepNotFoundException", text)
+
+
+def _check_order(state: Execution, document: Document, kind: SignalType, payload: Mapping[str, str]) -> None:
+    """A person may leave out steps, but no question. Raises SignalRefused."""
+    name = payload.get("StepName")
+    why = why_not_to(state, document, name) if kind is SignalType.START_STEP and name and state.phase == "held" else ""
+    if why:
+        raise SignalRefused(why)
 
 
 def _refused_signal(kind: SignalType, error: SignalRefused) -> dict[str, Json]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 from audit.events import Actor
 from engine.conductor import InvalidStatus
@@ -24,9 +25,11 @@ from playbooks.refusals import Refused
 from playbooks.retry import retry_of
 from playbooks.shelf import Shelf
 
-NOT_SKIPPED: Mapping[str, str] = {
+BRANCH: Final = "aws:branch"
+NOT_SKIPPED: Final[Mapping[str, str]] = {
     "aws:approve": "asks people, and nobody may go past a question",
-    "aws:branch": "decides where to go on, so without it there is no next step",
+    "aws:executeAutomation": "runs another runbook, which may ask people, and nobody may go past a question",
+    BRANCH: "decides where to go on, so without it there is no next step",
 }
 
 
@@ -43,10 +46,32 @@ def next_after(document: Document, name: str) -> Step | None:
     return document.step(following) if following else None
 
 
+def why_kept(spec: Step) -> str:
+    """Why nobody may leave out a step, or a loop for what is in it; "" where they may."""
+    inner = (each.action for each in spec.steps if each.action != BRANCH)
+    return next((NOT_SKIPPED[action] for action in (spec.action, *inner) if action in NOT_SKIPPED), "")
+
+
+def why_not_to(state: Execution, document: Document, target: str) -> str:
+    """Why an execution that is held before a step may not be started at another one; "" where it may.
+
+    What lies between is left out, so that it may lie ahead only, and behind no question.
+    """
+    spec, passed = document.step(state.upcoming or ""), list[str]()
+    while spec is not None and spec.name != target and spec.name not in passed:
+        why = why_kept(spec)
+        if why:
+            return f"step {spec.name} {why}"
+        passed.append(spec.name)
+        spec = next_after(document, spec.name)
+    is_ahead = spec is not None and spec.name == target
+    return "" if is_ahead else f"step {target} does not come after {state.upcoming or 'the last one'}"
+
+
 def skip_to(state: Execution, document: Document) -> str | None:
     """What follows when the step that is waited for is left out ("" = nothing); None where it cannot be left out."""
     spec = document.step(state.upcoming) if state.phase == "held" and state.upcoming else None
-    if spec is None or spec.action in NOT_SKIPPED:
+    if spec is None or why_kept(spec):
         return None
     following = next_after(document, spec.name)
     return following.name if following else ""
@@ -88,7 +113,7 @@ class Steering:
             state = self._held(tx, execution_id, step)
             document = DocumentShelf(self.executions).of(tx, state)
             spec = document.step(step)
-            why = NOT_SKIPPED.get(spec.action) if spec else "is not known"
+            why = why_kept(spec) if spec else "is not known"
             if why:
                 raise Refused(f"`{step}` cannot be skipped: it {why}.")
             following = next_after(document, step)

@@ -17,9 +17,11 @@ from sqlalchemy import update
 from approvals.store import approval_table
 from audit.store import AuditStore
 from bot.slack.blocks.card import APPROVE, DELEGATE, REJECT
+from engine.signals import SignalType
 from engine.store import execution_table
 from infra.clock import utc_now
 from infra.db import Database
+from playbooks.documents.refusals import SsmRefused
 from playbooks.expiry import Expiry
 from playbooks.refusals import Refused
 from tests.bot.slack.rig import KIM, PLAYBOOKS, SPARE, Answer, Rig
@@ -35,6 +37,10 @@ MORE = {
     "nobody": (
         "title: Restart by nobody\nmay_run: [lee]\napprovers: ['group:void']\n",
         PLAYBOOKS["restart"][1].replace("[sam, kim]", "['group:void']"),
+    ),
+    "stepped": (
+        "title: Restart and look\nmay_run: [lee]\napprovers: [sam]\n",
+        f'{PLAYBOOKS["restart"][1]}  - {{name: last, action: "aws:sleep", inputs: {{Duration: PT0S}}}}\n',
     ),
     "kims": (
         "title: Restart by Kim\nmay_run: [lee, sam]\napproval: {groups: {of: [kim]}, may_delegate_to: [sam]}\n",
@@ -298,6 +304,20 @@ def test_self_approval(bot: Rig, route: str) -> None:
 
     untouched(bot)
     assert bot.events().count("approval.refused") == 1
+
+
+@pytest.mark.parametrize("step", ["nap", "last"])
+def test_jumped(bot: Rig, step: str) -> None:
+    """Whoever takes a run step by step starts it behind the question, through SSM's API: refused, as skipping is."""
+    bot.command("run stepped i-0abc --step")
+    settle(bot)
+    with pytest.raises(SsmRefused, match="nobody may go past a question"):
+        bot.service.automation.signal(
+            bot.newest().id, SignalType.START_STEP, {"StepName": step}, bot.people.identify(bot.lee)
+        )
+
+    untouched(bot)
+    assert "signal.refused" in bot.events()
 
 
 def test_heir_who_asked(bot: Rig) -> None:
