@@ -1,6 +1,5 @@
 """The demo's world: an AWS with a fleet, a Slack workspace with people, and the bot, unmodified, as child processes."""
 
-import getpass
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -21,6 +20,7 @@ from bot.demo.local_slack import WorkspaceUnavailable
 from bot.demo.stand_in import StandIn
 from bot.demo.workspace import Identity, Workspace
 from bot.service import Service
+from infra.login import login
 from infra.settings import load
 
 BOT_SECONDS = 30.0
@@ -263,7 +263,7 @@ class World:
                     "id": approver.name,
                     "name": approver.real_name,
                     "slack": approver.id,
-                    "terminal": getpass.getuser(),
+                    "terminal": login(),
                     "iam": [f"arn:aws:iam::{ACCOUNT}:user/{approver.name}"],
                 },
             ],

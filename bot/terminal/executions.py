@@ -1,6 +1,5 @@
 """Runs and their questions at the terminal: `playbook-bot run`, `status`, `approve`, `stop` and their kin."""
 
-import getpass
 import sys
 import uuid
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from bot.service import Service
 from bot.terminal.answers import parse_pairs, print_json, sentences
 from engine.secrets import masking_of
 from engine.wire import automation_execution
+from infra.login import login
 from playbooks.facts import ExecutionFacts
 from playbooks.operations import Order, Refused
 from playbooks.people import Identity
@@ -23,9 +23,9 @@ from playbooks.typed import typed_values
 pass_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-def _me(service: Service, person: str | None) -> Identity:
-    """The person at this terminal: the login name, or another one that `terminal_may_act_as` maps to it."""
-    return service.directory.terminal(person or getpass.getuser())
+def _me(service: Service) -> Identity:
+    """The person at this terminal, by the login of the machine."""
+    return service.directory.terminal(login())
 
 
 @click.command()
@@ -40,7 +40,7 @@ def run(playbook: str, parameters: tuple[str, ...], region: str, override: str, 
     with Service.opened() as service:
         given = typed_values(service.queries.playbook(playbook).parameters, parse_pairs(parameters))
         order = Order(playbook, given, request_key=f"terminal:{uuid.uuid4()}", region=region, override=override)
-        execution_id = service.operations.start(order, _me(service, None))
+        execution_id = service.operations.start(order, _me(service))
     if as_json:
         print_json({"execution": execution_id})
     else:
@@ -141,7 +141,7 @@ def _decide(request: str, verdict: Literal["Approve", "Reject"], comment: str, s
     with Service.opened() as service:
         service.looks = True
         try:
-            service.operations.decide(request, _me(service, None), verdict, comment, seen=seen)
+            service.operations.decide(request, _me(service), verdict, comment, seen=seen)
         except SituationChanged as changed:
             if not is_interactive():
                 raise Refused(f"{changed.sentence} To {verdict} all the same, add --seen {changed.mark}.") from changed
@@ -179,7 +179,7 @@ def reject(request: str, comment: str) -> None:
 def revoke(request: str) -> None:
     """Take back your answer, until the step has begun."""
     with Service.opened() as service:
-        service.operations.revoke(request, _me(service, None))
+        service.operations.revoke(request, _me(service))
     click.echo("Your answer was taken back.")
 
 
@@ -190,7 +190,7 @@ def revoke(request: str) -> None:
 def delegate(request: str, person: str) -> None:
     """Hand your answer to a request over to PERSON, an id of the setting `people`."""
     with Service.opened() as service:
-        service.operations.delegate(request, _me(service, None), _person(service, person))
+        service.operations.delegate(request, _me(service), _person(service, person))
     click.echo(f"{person} may answer now, in your place.")
 
 
@@ -210,7 +210,7 @@ def _person(service: Service, name: str) -> Identity:
 def break_glass(request: str, reason: str, target: str) -> None:
     """Approve a request alone, in an emergency; it will be reviewed."""
     with Service.opened() as service:
-        service.operations.break_glass(request, _me(service, None), reason, target)
+        service.operations.break_glass(request, _me(service), reason, target)
     click.echo("The glass is broken: it goes on, and this will be reviewed.")
 
 
@@ -221,7 +221,7 @@ def break_glass(request: str, reason: str, target: str) -> None:
 def review(request: str, note: str) -> None:
     """Close the review of a break-glass, as one of its approvers."""
     with Service.opened() as service:
-        service.operations.review(request, _me(service, None), note)
+        service.operations.review(request, _me(service), note)
     click.echo("Reviewed; nobody is reminded of it any more.")
 
 
@@ -231,7 +231,7 @@ def review(request: str, note: str) -> None:
 def stop(execution: str) -> None:
     """Cancel an execution."""
     with Service.opened() as service:
-        service.operations.stop(service.queries.execution(execution).id, _me(service, None))
+        service.operations.stop(service.queries.execution(execution).id, _me(service))
     click.echo("It was asked to stop.")
 
 
@@ -241,7 +241,7 @@ def stop(execution: str) -> None:
 def resume(execution: str) -> None:
     """Let a paused execution go on."""
     with Service.opened() as service:
-        service.operations.resume(service.queries.execution(execution).id, _me(service, None))
+        service.operations.resume(service.queries.execution(execution).id, _me(service))
     click.echo("It goes on.")
 
 

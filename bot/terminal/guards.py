@@ -1,13 +1,12 @@
 """`playbook-bot pause | unpause | locks`: the big red switch, and who works on what, from the terminal."""
 
-import getpass
-
 import click
 from rich.console import Console
 from rich.table import Table
 
 from bot.service import Service
 from bot.terminal.answers import print_json, sentences
+from infra.login import login
 
 
 @click.command()
@@ -16,7 +15,7 @@ from bot.terminal.answers import print_json, sentences
 def pause(reason: tuple[str, ...]) -> None:
     """Pause everything: nothing starts and nothing is approved until it is resumed. For admins of the settings."""
     with Service.opened() as service:
-        by = service.directory.terminal(getpass.getuser())
+        by = service.directory.terminal(login())
         found = service.operations.guarding.pause(by, " ".join(reason))
     click.echo(found.sentence)
 
@@ -26,7 +25,7 @@ def pause(reason: tuple[str, ...]) -> None:
 def unpause() -> None:
     """Let everything go on that `pause` has stopped."""
     with Service.opened() as service:
-        service.operations.guarding.resume(service.directory.terminal(getpass.getuser()))
+        service.operations.guarding.resume(service.directory.terminal(login()))
     click.echo("Everything goes on.")
 
 

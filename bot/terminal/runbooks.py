@@ -1,6 +1,5 @@
 """`playbook-bot runbook run`: one document in the foreground, without Slack."""
 
-import getpass
 import json
 import sys
 import time
@@ -30,6 +29,7 @@ from infra.aws import Aws, AwsSession
 from infra.aws_errors import AwsRefused, AwsUnreachable
 from infra.canonical import Json
 from infra.clock import utc_now
+from infra.login import login
 from infra.settings import load
 
 Verdict = Literal["approve", "reject", ""]
@@ -75,7 +75,7 @@ def run(
     """Run one document here and now, and wait for its end."""
     document = read_document(file)
     aws = Aws(endpoint_url=endpoint_url, region=region or "")
-    actor = Actor("person", f"terminal:{getpass.getuser()}", getpass.getuser())
+    actor = Actor("person", f"terminal:{login()}", login())
     home = aws.session("", session_name="playbook-bot")
 
     def aws_for(state: Execution) -> RecordingAws:

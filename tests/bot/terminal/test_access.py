@@ -3,6 +3,7 @@
 import json
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -44,7 +45,7 @@ def at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "access.yaml").write_text(ACCESS, encoding="utf-8")
     (tmp_path / "cases.yaml").write_text(CASES, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("getpass.getuser", lambda: "tester")
+    monkeypatch.setattr("pwd.getpwuid", lambda _: SimpleNamespace(pw_name="tester"))
     return tmp_path
 
 
