@@ -50,6 +50,7 @@ EVENTS: Mapping[str, str] = {
     "execution.unobserved": "AWS does not answer about an execution, or refuses to",
     "execution.observed": "AWS answers about it again",
     "execution.held": "an execution that goes step by step waits for somebody to start the next one",
+    "execution.paused": "everything is paused, so the next step of an execution does not begin",
     "execution.cancelling": "somebody asked for an execution to stop",
     "execution.ended": "an execution reached a final status",
     "step.started": "a step began; data has its resolved inputs",

@@ -154,9 +154,12 @@ class Service:
         )
         here = Surroundings(
             self.db, self.executions, self.shelf, BY_NAME, performer, self.clock, documents=self.documents,
-            prepare=self.prepare,
+            prepare=self.prepare, hold=self._why_held,
         )  # fmt: skip
         return EmbeddedEngine(here)
+
+    def _why_held(self, tx: Transaction) -> str:
+        return self.operations.guards.why_held(tx)
 
     def _folders(self, document: Document) -> list[Folder]:
         """Where attachments may lie: the playbooks' folders, those that have this very document first."""
@@ -276,6 +279,7 @@ class Service:
             hear=self._hear_from_aws,
             deciding=self.deciding,
             prepare=self.prepare,
+            go_on=self.engine.go_on,
             count_alarm=lambda verdict: self.metrics.alarms.labels(verdict).inc(),
         )
         return Operations(parts)

@@ -56,6 +56,8 @@ class Surroundings:
     backoff: Callable[[int], timedelta] = exponential_backoff
     prepare: Prepare = as_it_is
     """Reads ahead what a child's defaults need of Parameter Store."""
+    hold: Callable[[Transaction], str] = lambda _tx: ""
+    """Why no step of any execution may begin now, in a sentence; "" = they may."""
     worker: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
 
 
@@ -93,7 +95,7 @@ class EmbeddedEngine:
         document, now = order.document, self._clock()
         state = self._bound(order, parent, now)
         self._here.shelf.put(tx, document)
-        change = conductor.start(state, self._rules(document, now), actor=order.actor)
+        change = conductor.start(state, self._rules(tx, document, now), actor=order.actor)
         self._store.add(tx, change, now, request_key=order.request_key or None)
         self._wake_after(tx, replace(change.state, version=1))
         return state.id
@@ -149,7 +151,7 @@ class EmbeddedEngine:
         if claimed is None:
             raise ExecutionNotFound(f"there is no execution {execution_id}")
         state = claimed.execution
-        return state, self._rules(self._here.shelf.of(tx, state), self._clock())
+        return state, self._rules(tx, self._here.shelf.of(tx, state), self._clock())
 
     # -- carrying
 
@@ -181,14 +183,14 @@ class EmbeddedEngine:
         if claimed is None or claimed.is_held_by_another(carrier, now):
             return None
         state = claimed.execution
-        rules = self._rules(self._here.shelf.of(tx, state), now)
+        rules = self._rules(tx, self._here.shelf.of(tx, state), now)
         child = self._children.of_step(tx, state)
         change = Change(state)
         if state.phase == "child" and child is not None and child.status is not None:
             change = conductor.child_ended(state, child, rules)
         elif conductor.awaits_children(state, ended := self._children.ended(tx, state)):
             change = conductor.children_ended(state, ended, rules)
-        elif not conductor.is_due(state, now):
+        elif state.phase != "ready" and not conductor.is_due(state, now):  # between two steps it may have been held
             self._wake_after(tx, state)
             return None
         may_have_run = state.phase == "calling" and claimed.claimed_by is not None
@@ -297,8 +299,14 @@ class EmbeddedEngine:
         """Say that this worker's carriers live; called every few seconds by its dispatcher."""
         self._leases.renew()
 
-    def _rules(self, document: Document, now: datetime) -> Rules:
-        return Rules(document, self._here.actions, now, backoff=self._here.backoff)
+    def go_on(self, tx: Transaction) -> None:
+        """Have everything looked at that was held between two steps; harmless where that still holds."""
+        now = self._clock()
+        for execution_id in self._store.between_steps(tx):
+            self._wake_now(tx, execution_id, now)
+
+    def _rules(self, tx: Transaction, document: Document, now: datetime) -> Rules:
+        return Rules(document, self._here.actions, now, backoff=self._here.backoff, hold=self._here.hold(tx))
 
 
 def _then(first: Change, second: Change) -> Change:

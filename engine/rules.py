@@ -34,6 +34,8 @@ class Rules:
     backoff: Callable[[int], timedelta] = exponential_backoff
     throttling_limit: timedelta = THROTTLING_LIMIT
     steps: Mapping[str, Step] = field(default_factory=dict)
+    hold: str = ""
+    """Why no step may begin now, in a sentence; "" = they may. What runs or waits goes on to its end."""
 
     def step(self, name: str) -> Step:
         """The step of that name; the validator has made sure that it exists."""

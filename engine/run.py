@@ -51,6 +51,8 @@ class Run:
         match state.phase:
             case "over" | "held":
                 return None
+            case "ready" if self._is_held_back:
+                return None
             case "ready" | "calling" | "cancelling":
                 return self.rules.now
             case "backoff":
@@ -69,6 +71,9 @@ class Run:
         if state.cancel_deadline_at is not None and now >= state.cancel_deadline_at:
             stopping.cut_off(self)
             return True
+        if state.phase == "ready" and self._is_held_back:
+            self._hold_back()
+            return False
         if state.phase == "ready":
             self._begin()
             return True
@@ -82,6 +87,19 @@ class Run:
                 self.state = replace(state, phase="ready")
             return True
         return False
+
+    @property
+    def _is_held_back(self) -> bool:
+        """Whether no step may begin; what is being cancelled cleans up all the same."""
+        return bool(self.rules.hold) and self.state.status is not Status.CANCELLING
+
+    def _hold_back(self) -> None:
+        """Stay between two steps, and say why once."""
+        if self.state.notice == self.rules.hold:
+            return
+        status = Status.IN_PROGRESS if self.state.status is Status.WAITING else self.state.status
+        self.state = replace(self.state, notice=self.rules.hold, status=status)
+        self.say("execution.paused", because=self.rules.hold)
 
     def wake(self) -> None:
         """Let the current step's action be run again."""
@@ -107,6 +125,7 @@ class Run:
         return altered
 
     def _begin(self) -> None:
+        self.state = replace(self.state, notice="")
         if self.state.current is not None:
             self._attempt(self.current())
             return

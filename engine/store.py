@@ -174,6 +174,12 @@ class ExecutionStore:
         )
         tx.execute(update(execution_table).where(is_idle).values(due_at=now))
 
+    def between_steps(self, tx: Transaction) -> list[str]:
+        """Ids of the embedded engine's open executions that wait for nothing, and yet are not due."""
+        table = execution_table.c
+        idle = self._all(tx, select(execution_table).where(table.ended_at.is_(None), table.due_at.is_(None)))
+        return [each.id for each in idle if each.phase == "ready" and each.engine == "embedded"]
+
     def record(self, tx: Transaction, change: Change, now: datetime) -> None:
         """Save only the events: the answer came too late to change the state."""
         self._audit.append(tx, masked(change), now)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, Index, String, Table, Text, delete, insert, select, update
+from sqlalchemy import Column, Connection, Index, Select, String, Table, Text, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from audit.events import Actor
@@ -66,6 +66,8 @@ switch_table = Table(
     Column("reason", Text, nullable=False),
 )
 PAUSE: Final = "pause"
+_PAUSED: Final = select(switch_table).where(switch_table.c.name == PAUSE)
+_LASTING: Final = _PAUSED.with_for_update(read=True)
 REMEMBERED: Final = timedelta(days=7)
 """How long a wish that was held back can still be taken up."""
 
@@ -211,7 +213,15 @@ class GuardStore:
 
     def pause(self, connection: Connection | Transaction) -> Pause | None:
         """Whether, by whom and why everything is paused."""
-        row = connection.execute(select(switch_table).where(switch_table.c.name == PAUSE)).mappings().first()
+        return self._paused(connection, _PAUSED)
+
+    def lasting_pause(self, tx: Transaction) -> Pause | None:
+        """The same; on PostgreSQL nobody ends a pause that was found, until this transaction has committed."""
+        return self._paused(tx, _PAUSED if tx.is_sqlite else _LASTING)
+
+    @staticmethod
+    def _paused(connection: Connection | Transaction, query: Select[Any]) -> Pause | None:
+        row = connection.execute(query).mappings().first()
         return Pause(_actor(row["actor"]), row["since"], row["reason"]) if row else None
 
     def set_pause(self, tx: Transaction, pause: Pause) -> bool:

@@ -155,9 +155,11 @@ class Guarding:
 
         A lock does not depend on this: one whose execution is over counts for nothing.
         """
+        parts, ended = self.guards.parts, entry.event.subject
+        if entry.event.name == "bot.resumed":
+            parts.go_on(tx)
         if entry.event.name != "execution.ended":
             return
-        parts, ended = self.guards.parts, entry.event.subject
         resources: list[Json] = [each.resource for each in parts.store.of_execution(tx, ended)]
         watchers = parts.store.unwatch(tx, ended)
         parts.store.release(tx, ended)

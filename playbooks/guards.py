@@ -63,6 +63,8 @@ class GuardParts:
     rules: GuardRules
     store: GuardStore
     new_id: Callable[[], str] = lambda: uuid.uuid4().hex[:16]
+    go_on: Callable[[Transaction], None] = lambda _tx: None
+    """Has the engine look at what was held between two steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +243,11 @@ class Guards:
         pause = self.parts.store.pause(tx)
         if pause is not None:
             raise _held(pause.sentence, "paused", actor, what, subject)
+
+    def why_held(self, tx: Transaction) -> str:
+        """Why no step may begin now, in a sentence; "" = they may. For the engine, which asks before each."""
+        pause = self.parts.store.lasting_pause(tx)
+        return pause.sentence if pause is not None else ""
 
     def must_go_on(self, actor: Actor, what: str, *, subject: str = "") -> None:
         """Raises HeldBack (audited) while everything is paused."""

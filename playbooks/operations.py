@@ -123,6 +123,8 @@ class Parts:
     """Access, freezes and budget; None = what the playbooks and `admins` imply."""
     prepare: Prepare = as_it_is
     """Reads ahead what a start needs of Parameter Store; asked outside any transaction."""
+    go_on: Callable[[Transaction], None] = lambda _tx: None
+    """Has the engine look at what was held between two steps, when a pause has ended."""
 
 
 class Operations:
@@ -132,7 +134,9 @@ class Operations:
         self._parts = parts
         self._deciding = parts.deciding or deciding(parts)
         rules = parts.rules or GuardRules(Access(implicit(parts.catalog.all, parts.admins)))
-        ground = GuardParts(parts.db, parts.audit, parts.executions, parts.engine, parts.clock, rules, GuardStore())
+        ground = GuardParts(
+            parts.db, parts.audit, parts.executions, parts.engine, parts.clock, rules, GuardStore(), go_on=parts.go_on
+        )
         self.guards = Guards(ground)
         self.steering = Steering(
             parts.db, parts.executions, parts.engine, parts.catalog, parts.clock, self.guards, self._controllable

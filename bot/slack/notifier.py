@@ -55,6 +55,7 @@ LANES: Final[Mapping[str, int]] = {
     "signal.accepted": PROGRESS,
     "signal.refused": FAILURES,
     "execution.held": DECISIONS,
+    "execution.paused": PROGRESS,
     "execution.cancelling": DECISIONS,
     "execution.ended": FAILURES,
 }

@@ -461,3 +461,54 @@ def test_many_pure_steps_do_not_hold_a_transaction_for_ever() -> None:
     assert not first.state.is_over
     assert first.state.due_at is not None
     assert world.play().status is Status.SUCCESS
+
+
+def test_a_hold_lets_what_runs_end_and_begins_nothing() -> None:
+    """The running call ends as it does, the next step waits without being due, and begins when the hold is over."""
+    world = World(runbook(step("one"), step("two")), {"one": [OK]})
+    world.keep(conductor.advance(world.state, world.rules))
+    world.hold = "Everything is paused."
+
+    world.play()
+    assert world.statuses == {"one": "Success"}
+    assert (world.state.due_at, world.state.notice) == (None, "Everything is paused.")
+    world.later(days=3)
+    assert [event.name for event in world.events].count("execution.paused") == 1
+
+    world.hold = ""
+    world.outcomes["two"] = [OK]
+    assert world.play().status is Status.SUCCESS
+    assert world.state.notice == ""
+
+
+def test_a_hold_begins_no_further_attempt_and_no_further_iteration() -> None:
+    """What would be tried again, or walked once more, waits, too."""
+    flaky = World(runbook(step("one", max_attempts=3)), {"one": [BAD, OK]})
+    body = (step("inner"),)
+    loop = World(runbook(step("each", "aws:loop", inputs={"Iterators": ["x", "y"]}, steps=body)), {"inner": [OK, OK]})
+    for world in (flaky, loop):
+        world.keep(conductor.advance(world.state, world.rules))
+        world.hold = "Everything is paused."
+        world.play()
+        begun = len(world.began)
+        world.later(hours=1)
+        assert len(world.began) == begun
+        assert not world.state.is_over
+
+        world.hold = ""
+        assert world.play().status is Status.SUCCESS
+
+
+def test_a_held_execution_is_stopped_and_cleans_up() -> None:
+    """Stopping works as always under a hold: between two steps at once, in a step with its onCancel chain."""
+    between = World(runbook(step("one"), step("two")), {"one": [OK]}, hold="")
+    between.keep(conductor.advance(between.state, between.rules))
+    between.hold = "Everything is paused."
+    between.play()
+    assert between.cancel().status is Status.CANCELLED
+
+    running = World(runbook(step("one", on_cancel="step:tidy", is_end=True), step("tidy")), {"tidy": [OK]})
+    running.play()
+    running.hold = "Everything is paused."
+    assert running.cancel().status is Status.CANCELLED
+    assert running.began == ["one", "tidy"]

@@ -72,6 +72,7 @@ class World:
     outcomes: dict[str, list[Outcome]] = field(default_factory=dict)
     mode: Literal["Auto", "Interactive"] = "Auto"
     now: datetime = NOON
+    hold: str = ""
     parameters: Mapping[str, Json] = field(default_factory=dict)
     variables: Mapping[str, Json] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
@@ -88,7 +89,7 @@ class World:
     @property
     def rules(self) -> Rules:
         """Rules at this moment, without pauses between attempts."""
-        return Rules(self.document, ACTIONS, self.now, backoff=lambda _: timedelta(0))
+        return Rules(self.document, ACTIONS, self.now, backoff=lambda _: timedelta(0), hold=self.hold)
 
     def keep(self, change: Change) -> None:
         """Adopt a change."""

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from approvals.request import ApproverGroup
 from infra.canonical import Json
@@ -419,6 +420,67 @@ def test_paused_means_that_nothing_goes_on(database: Database, clock: ManualCloc
     guarding.resume(KIM)
     waist.run(InstanceId=third)
     assert [each.event.name for each in waist.trail("bot.paused", "bot.resumed")] == ["bot.paused", "bot.resumed"]
+
+
+NAPS = """\
+schemaVersion: "0.3"
+parameters:
+  InstanceId: {type: "AWS::EC2::Instance::Id"}
+mainSteps:
+  - {name: one, action: "aws:sleep", inputs: {Duration: PT10S}}
+  - {name: two, action: "aws:sleep", inputs: {Duration: PT10S}}
+"""
+
+
+def test_a_pause_holds_a_run_between_two_steps(database: Database, clock: ManualClock) -> None:
+    """A step that runs ends; the next one begins when everything is resumed, also where a process died in between."""
+    naps = gate(runbook=NAPS, parameters={})
+    waist = Waist(database, clock, naps, admins=("kim",))
+    execution_id = waist.run()
+    waist.operations.guarding.pause(KIM, "DNS is down")
+    waist.later(seconds=10)
+    waist.later(days=2)
+
+    facts = waist.facts(execution_id)
+    assert [each.status for each in facts.steps] == ["Success", "Pending"]
+    assert facts.notice.startswith("Everything is paused by Kim since ")
+    assert [each.event.subject for each in waist.trail("execution.paused")] == [execution_id]
+
+    waist.operations.guarding.resume(KIM)
+    reborn = Waist(database, clock, naps, admins=("kim",))
+    reborn.settle()
+    assert [each.status for each in reborn.facts(execution_id).steps] == ["Success", "InProgress"]
+    assert reborn.facts(execution_id).notice == ""
+    reborn.again("bot.resumed")
+    reborn.later(seconds=10)
+    assert reborn.facts(execution_id).status == "Success"
+
+
+def test_a_pause_holds_what_was_approved_before_it(database: Database, clock: ManualClock) -> None:
+    """An answer given before the pause counts, and the step after the question waits for the resume."""
+    waist = Waist(database, clock, gate(), admins=("kim",))
+    execution_id = waist.run()
+    waist.operations.decide(waist.question().id, SAM, "Approve")
+    waist.operations.guarding.pause(KIM, "")
+    waist.settle()
+
+    assert [each.status for each in waist.facts(execution_id).steps] == ["Success", "Pending"]
+    waist.operations.guarding.resume(KIM)
+    waist.settle()
+    waist.later(seconds=1)
+    assert waist.facts(execution_id).status == "Success"
+
+
+def test_a_pause_that_holds_a_step_is_not_ended_before_that_is_saved(database: Database, clock: ManualClock) -> None:
+    """Else a run could be held by a pause that nobody will end any more; on SQLite one writes at a time anyway."""
+    waist = Waist(database, clock, gate(), admins=("kim",))
+    waist.operations.guarding.pause(KIM, "")
+    with database.transaction() as tx:
+        assert waist.operations.guards.why_held(tx)
+        if database.is_sqlite:
+            return
+        with database.engine.connect() as other, pytest.raises(DBAPIError, match="could not obtain lock"):
+            other.exec_driver_sql("SELECT 1 FROM switch FOR UPDATE NOWAIT")
 
 
 def test_silence_approves_nothing_while_paused(database: Database, clock: ManualClock) -> None:

@@ -16,7 +16,7 @@ from engine.execution import Execution
 from engine.performing import Performer
 from engine.shelf import DocumentShelf
 from engine.store import ExecutionStore
-from infra.db import Database
+from infra.db import Database, Transaction
 from playbooks.catalog import Catalog
 from playbooks.facts import ApprovalFacts, ExecutionFacts
 from playbooks.operations import Operations, Order, Parts
@@ -103,13 +103,15 @@ class Waist:
         performer = Performer(BY_NAME, lambda state: QuietAws(state.region, state.account, "aws"), clock)
         here = Surroundings(
             db, self.store, self.shelf, BY_NAME, performer, clock, backoff=lambda _: timedelta(0),
-            documents=parts.pop("documents", None),
+            documents=parts.pop("documents", None), hold=self._why_held,
         )  # fmt: skip
         self.engine = EmbeddedEngine(here)
         self.agenda = Agenda()
         self.engine.dispatcher = self.agenda
         catalog, directory = Catalog(playbooks), parts.pop("directory", DIRECTORY)
-        usual: dict[str, Any] = {"region": "eu-west-1", "account": "402715938824", "channel": "C00"}
+        usual: dict[str, Any] = {
+            "region": "eu-west-1", "account": "402715938824", "channel": "C00", "go_on": self.engine.go_on,
+        }  # fmt: skip
         self.parts = Parts(
             db, self.audit, self.store, self.approvals, self.alarms, self.engine, catalog, directory, clock,
             **{**usual, **parts},
@@ -127,6 +129,9 @@ class Waist:
             new_id=lambda: f"request{next(ids)}", also=self.operations.guarding.handle,
         )  # fmt: skip
         self.relay = Relay(db, self.audit, name="reactions", handle=self.reactions.handle, clock=clock)
+
+    def _why_held(self, tx: Transaction) -> str:
+        return self.operations.guards.why_held(tx)
 
     # -- time and threads
 
