@@ -59,6 +59,13 @@ def start(state: Execution, rules: Rules, *, actor: Actor) -> Change:
     return run.change()
 
 
+def refuse(state: Execution, why: str, rules: Rules) -> Change:
+    """The end of an execution that must not begin: it has failed before its first step."""
+    run = Run(state, rules)
+    run.finish(Status.FAILED, why)
+    return run.change()
+
+
 def wants(state: Execution) -> Call | None:
     """The call that should be in flight now."""
     step = state.step

@@ -42,6 +42,18 @@ class Dispatcher(Protocol):
         """Have `carry` called for this execution at that moment, by somebody, at least once."""
 
 
+class NotAdmitted(Exception):
+    """A child automation may not run now; the message says why."""
+
+
+Admit = Callable[[Transaction, StartOrder, Execution], str]
+"""Why a child of that parent may not run now; "" where it may, and then has what it works on."""
+
+
+def _admit_all(_tx: Transaction, _order: StartOrder, _parent: Execution) -> str:
+    return ""
+
+
 @dataclass
 class Surroundings:
     """What the composition root gives an embedded engine."""
@@ -56,6 +68,8 @@ class Surroundings:
     backoff: Callable[[int], timedelta] = exponential_backoff
     prepare: Prepare = as_it_is
     """Reads ahead what a child's defaults need of Parameter Store."""
+    admit: Admit = _admit_all
+    """Asked before a child is started."""
     hold: Callable[[Transaction], str] = lambda _tx: ""
     """Why no step of any execution may begin now, in a sentence; "" = they may."""
     worker: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
@@ -236,15 +250,18 @@ class EmbeddedEngine:
             return None
         change = conductor.report(state, carried.call.id, outcome, rules)
         orders = (outcome.child, *(outcome.children or ())) if isinstance(outcome, Waiting) else ()
-        for order in orders:
-            if order is not None and change.state.phase == "child":
+        for order in sorted(filter(None, orders), key=lambda each: each.label):  # two fan-outs lock in one order
+            if change.state.phase == "child":
                 change = self._with_child(tx, state, change, order, rules)
         return self._onward(tx, Change(change.state, (*events, *change.events)), rules, carrier)
 
     def _with_child(
         self, tx: Transaction, before: Execution, change: Change, order: ChildOrder, rules: Rules
     ) -> Change:
-        """Start the child a step has asked for; a child that cannot start fails the step instead."""
+        """Start the child a step has asked for; a child that cannot start fails the step instead.
+
+        One of a fan-out that may not run now has failed: how much of that the fan-out bears is MaxErrors' to say.
+        """
         try:
             self._start_child(tx, change.state, order)
         except Exception as error:  # noqa: BLE001 - any refusal of the child is the step's failure, in its own words
@@ -261,7 +278,10 @@ class EmbeddedEngine:
         if step is None or self._store.get(tx, child_id) is not None:
             return
         wish = self._children.wish(parent, order, child_id)
-        self._start(tx, wish, parent=parent)
+        refused = self._here.admit(tx, wish, parent)
+        if refused and not order.execution_id:
+            raise NotAdmitted(refused)
+        self._start(tx, wish, parent=parent, refused=refused)
 
     def _stop_child(self, child_id: str, parent: Execution) -> None:
         if not child_id:

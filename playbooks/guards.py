@@ -27,10 +27,11 @@ from infra.db import Database, Transaction
 from playbooks import budgets, locks
 from playbooks.access import DOCUMENT, Access, Decision, Verb, Wish, refusal
 from playbooks.alarm import Alarm
+from playbooks.asking import top_of
 from playbooks.budgets import Budget
 from playbooks.freezes import Freeze, Pause, frozen, why_frozen
 from playbooks.guard_store import GuardStore, HeldWish
-from playbooks.locks import Holder, busy, is_same, keys_of
+from playbooks.locks import Holder, busy, keys_of
 from playbooks.people import Identity, actor_of
 from playbooks.playbook import Playbook
 from playbooks.refusals import Busy, Denied, HeldBack
@@ -193,22 +194,41 @@ class Guards:
         found = frozen(self.parts.rules.freezes, None, self.parts.clock())
         if found is not None:
             raise _held(why_frozen(*found), "frozen", order.actor, f"run {name}")
-        self._take_if_free(tx, order, keys_of(None, order.document, parameters, order.region, order.account))
+        keys = keys_of(None, order.document, parameters, order.region, order.account)
+        holder = self._take_beside(tx, order, keys, None)
+        if holder is not None:
+            text = busy(holder, self.parts.clock())
+            raise _held(text, "busy", order.actor, f"run {order.document.name}", holder.execution_id)
         return self.parts.engine.start(tx, order)
 
-    def _take_if_free(self, tx: Transaction, order: StartOrder, keys: Sequence[str]) -> None:
-        now, store = self.parts.clock(), self.parts.store
+    def admit_child(self, tx: Transaction, order: StartOrder, parent: Execution) -> str:
+        """Have what a child works on, from now on; why that cannot be, or "". Raises ParametersInvalid.
+
+        What one playbook or start has begun may share a resource, however deep.
+        """
+        keys = keys_of(None, order.document, self.bound(order), order.region, order.account)
+        holder = self._take_beside(tx, order, keys, top_of(self.parts.executions, tx, parent)) if keys else None
+        return busy(holder, self.parts.clock()) if holder else ""
+
+    def _take_beside(
+        self, tx: Transaction, order: StartOrder, keys: Sequence[str], top: Execution | None
+    ) -> Holder | None:
+        """Have them beside others who share them, or say who is in the way: a playbook's execution shares with none."""
+        now, store, executions = self.parts.clock(), self.parts.store, self.parts.executions
         store.turns(tx, keys)
-        held = [each for each in store.holders(tx, keys) if self.is_open(tx, each.execution_id)]
-        for holder in held:
-            state = self.parts.executions.get(tx, holder.execution_id)
-            if state is not None and state.context.get("playbook"):
-                raise _held(busy(holder, now), "busy", order.actor, f"run {order.document.name}", holder.execution_id)
-        free = [key for key in keys if not any(is_same(key, each.key) for each in held)]
-        for stale in store.holders(tx, free):
-            store.release(tx, stale.execution_id)
-        if free:
-            store.take(tx, free, Holder(free[0], order.execution_id, order.document.name, order.actor, now))
+        for holder in store.holders(tx, keys):
+            state = executions.get(tx, holder.execution_id)
+            if state is None or not self.is_open(tx, state.id):
+                store.release(tx, holder.execution_id)
+                continue
+            other = top_of(executions, tx, state)
+            is_kin = top is not None and other.id == top.id
+            if not is_kin and any(each and each.context.get("playbook") for each in (other, top)):
+                return holder
+        if keys:
+            ours = tuple(locks.shared(key, order.execution_id) for key in keys)
+            store.take(tx, ours, Holder(ours[0], order.execution_id, order.document.name, order.actor, now))
+        return None
 
     def _known(self, tx: Transaction, order: StartOrder) -> str | None:
         return self.parts.executions.by_request_key(tx, order.request_key) if order.request_key else None

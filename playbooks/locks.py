@@ -1,7 +1,8 @@
 """What an execution works on alone: the keys of its resources, and how it is told who has them. Pure.
 
 A key is `account/Region/service/id`. The account is `-` where it is not known; such a key and one of any account
-stand for the same resource, so that a person's run and an alarm's run on one instance meet.
+stand for the same resource, so that a person's run and an alarm's run on one instance meet. Executions that share a
+resource, as they may on AWS, have a key each.
 """
 
 import re
@@ -17,6 +18,8 @@ from playbooks.playbook import Playbook
 
 UNKNOWN: Final = "-"
 LONGEST: Final = 400
+_LONGEST_SHARED: Final = 64
+"""What `shared` adds, at most."""
 _ARN: Final = re.compile(r"arn:[a-z0-9-]+:([a-z0-9-]+):([a-z0-9-]*):(\d*):(.+)", re.DOTALL)
 _EC2_ID: Final = re.compile(r"[a-z]{1,12}-[0-9a-f]{3,17}")
 _NOT_RESOURCES: Final = ("IAM::Role", "EC2::Image", "EC2::KeyPair", "SSM::Parameter")
@@ -65,9 +68,15 @@ def same_resource(key: str) -> str:
     return key.partition("/")[2]
 
 
+def shared(key: str, execution_id: str) -> str:
+    """The key of one of several who have a resource together: the execution is named behind the account."""
+    account, _, resource = key.partition("/")
+    return f"{account}#{execution_id}/{resource}"
+
+
 def is_same(one: str, other: str) -> bool:
     """Whether two keys stand for one resource."""
-    accounts = {one.partition("/")[0], other.partition("/")[0]}
+    accounts = {each.partition("/")[0].partition("#")[0] for each in (one, other)}
     return same_resource(one) == same_resource(other) and (len(accounts) == 1 or UNKNOWN in accounts)
 
 
@@ -102,7 +111,7 @@ def _key(value: str, service: str, region: str, account: str) -> str:
         value = arn[4].partition("/")[2] or arn[4].partition(":")[2] or arn[4]
     if _EC2_ID.fullmatch(value.lower()) and service in ("", "ec2"):
         service, value = "ec2", value.lower()
-    return f"{account or UNKNOWN}/{region}/{service or 'resource'}/{value}"[:LONGEST]
+    return f"{account or UNKNOWN}/{region}/{service or 'resource'}/{value}"[: LONGEST - _LONGEST_SHARED]
 
 
 def _texts(value: Json) -> Iterator[str]:

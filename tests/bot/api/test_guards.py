@@ -66,6 +66,93 @@ def test_nothing_is_started_beside_a_playbooks_execution(
         playbooks.start(Order("fix", {"InstanceId": INSTANCE}), SAM)
 
 
+OTHER = "i-0b7d1c44e9f2a6d36"
+
+
+def fan_out(world: ApiWorld, **members: Any) -> str:
+    """Fix-It on both instances at once."""
+    targets = [{"Key": "ParameterValues", "Values": [INSTANCE, OTHER]}]
+    return world.start("Fix-It", Targets=targets, TargetParameterName="InstanceId", MaxConcurrency="2", **members)
+
+
+def steps(world: ApiWorld, execution_id: str) -> dict[str, str]:
+    """How each target stands, and why."""
+    found = world.client().get_automation_execution(AutomationExecutionId=execution_id)["AutomationExecution"]
+    return {
+        step["StepName"]: f"{step['StepStatus']} {step.get('FailureMessage', '')}".strip()
+        for step in found["StepExecutions"]
+    }
+
+
+def test_a_target_that_a_playbook_has_is_an_error_of_the_fan_out(
+    database: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    """The others run; MaxErrors says what comes of it. They hold what they work on until they are over."""
+    both = world(database, clock, tmp_path)
+    playbooks = both.service.operations
+    first = playbooks.start(Order("fix", {"InstanceId": INSTANCE}), SAM)
+    parent = fan_out(both, MaxErrors="1")
+
+    found = steps(both, parent)
+    assert found[INSTANCE].startswith(f"Failed {INSTANCE} is already being handled by Fix it ({first[:8]})")
+    assert found[OTHER] == "InProgress"
+    with pytest.raises(Busy):
+        playbooks.start(Order("fix", {"InstanceId": OTHER}), SAM)
+
+    both.client().stop_automation_execution(AutomationExecutionId=parent)
+    both.work()
+    both.react()
+    assert playbooks.start(Order("fix", {"InstanceId": OTHER}), SAM)
+
+
+def test_a_resource_is_free_when_the_last_who_share_it_is_over(
+    database: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    """Programs may share an instance, as on AWS; a playbook waits for all of them."""
+    both = world(database, clock, tmp_path)
+    stop, playbooks = both.client().stop_automation_execution, both.service.operations
+    started = [both.start("Fix-It", Parameters={"InstanceId": [INSTANCE]}) for _ in range(2)]
+
+    for execution_id in started:
+        with pytest.raises(Busy):
+            playbooks.start(Order("fix", {"InstanceId": INSTANCE}), SAM)
+        stop(AutomationExecutionId=execution_id)
+        both.work()
+        both.react()
+
+    assert playbooks.start(Order("fix", {"InstanceId": INSTANCE}), SAM)
+
+
+def test_what_a_playbook_starts_in_turn_holds_its_resource_too(
+    database: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    """A runbook that calls others works on what it was started for, and keeps strangers off what they work on."""
+    call = {
+        "name": "call",
+        "action": "aws:executeAutomation",
+        "inputs": {
+            "DocumentName": "Fix-It", "TargetMaps": [{"InstanceId": [OTHER]}, {"InstanceId": [INSTANCE]}],
+            "MaxConcurrency": "2", "MaxErrors": "1",
+        },
+    }  # fmt: skip
+    folder(tmp_path / "playbooks", "wide", "title: Wide\nmay_run: [sam]\n", runbook(call, parameters=ON_INSTANCE))
+    both = world(database, clock, tmp_path)
+    both.start("Fix-It", Parameters={"InstanceId": [OTHER]})
+    parent = both.service.operations.start(Order("wide", {"InstanceId": INSTANCE}), SAM)
+    both.work()
+    filters = [{"Key": "ParentExecutionId", "Values": [parent]}]
+    found = both.client().describe_automation_executions(Filters=filters)["AutomationExecutionMetadataList"]
+
+    assert {child["Target"]: child["AutomationExecutionStatus"] for child in found} == {
+        f"InstanceId={INSTANCE}": "Waiting",
+        f"InstanceId={OTHER}": "Failed",
+    }
+    code, _ = refused(
+        both.client().start_automation_execution, DocumentName="Fix-It", Parameters={"InstanceId": [INSTANCE]}
+    )
+    assert code == "AutomationExecutionLimitExceededException"
+
+
 def test_paused_is_paused_for_programs_too(database: Database, clock: ManualClock, tmp_path: Path) -> None:
     """No start, no approval, no resume; stopping works."""
     both = world(database, clock, tmp_path)
