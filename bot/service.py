@@ -154,7 +154,8 @@ class Service:
         )
         here = Surroundings(
             self.db, self.executions, self.shelf, BY_NAME, performer, self.clock, documents=self.documents,
-            prepare=self.prepare, hold=self._why_held,
+            prepare=self.prepare, admit=lambda *start: self.operations.guards.admit_child(*start),
+            hold=self._why_held,
         )  # fmt: skip
         return EmbeddedEngine(here)
 

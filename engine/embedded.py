@@ -105,11 +105,13 @@ class EmbeddedEngine:
         known = self._store.by_request_key(tx, order.request_key) if order.request_key else None
         return known or self._start(tx, order)
 
-    def _start(self, tx: Transaction, order: StartOrder, *, parent: Execution | None = None) -> str:
+    def _start(self, tx: Transaction, order: StartOrder, *, parent: Execution | None = None, refused: str = "") -> str:
         document, now = order.document, self._clock()
-        state = self._bound(order, parent, now)
+        state, rules = self._bound(order, parent, now), self._rules(tx, document, now)
         self._here.shelf.put(tx, document)
-        change = conductor.start(state, self._rules(tx, document, now), actor=order.actor)
+        change = conductor.start(state, rules, actor=order.actor)
+        if refused:
+            change = _then(change, conductor.refuse(change.state, refused, rules))
         self._store.add(tx, change, now, request_key=order.request_key or None)
         self._wake_after(tx, replace(change.state, version=1))
         return state.id
