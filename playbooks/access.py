@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Final, Literal, get_args
 
 from infra.canonical import Json, canonical
+from infra.masking import MASK, PLAIN, is_secret_name
 from playbooks.people import Identity
 from playbooks.playbook import Playbook
 
@@ -68,6 +69,14 @@ class Wish:
     region: str | None = None
     account: str | None = None
     is_starter: bool = False
+    secrets: frozenset[str] = frozenset()
+    """Parameters of which no reason may tell the value; those that are named like secrets need not be named."""
+
+    def spelled(self, name: str) -> list[str]:
+        """A parameter's values as a reason tells them."""
+        given = _texts((self.parameters or {}).get(name))
+        is_secret = name in self.secrets or is_secret_name(name)
+        return [MASK] if given and is_secret else [PLAIN.text(value) for value in given]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +126,7 @@ def decide(rules: Iterable[Rule], wish: Wish, by: Identity, *, ask: str = "") ->
     )
     is_allowed = winner is not None and winner.effect == "allow"
     whom = "" if is_allowed else (winner.ask if winner else _whom(looked_at, wish)) or ask
-    return Decision(is_allowed, _reason(winner, wish), findings, whom)
+    return Decision(is_allowed, _reason(winner, looked_at, wish), findings, whom)
 
 
 def specificity(rule: Rule, wish: Wish, by: Identity) -> Specificity:
@@ -171,21 +180,22 @@ def _weight(rule: Rule, wish: Wish, by: Identity) -> tuple[bool, Specificity, bo
     return rule.effect == "never", specificity(rule, wish, by), rule.effect != "allow"
 
 
-def _reason(winner: Rule | None, wish: Wish) -> str:
+def _reason(winner: Rule | None, looked_at: Sequence[tuple[Rule, str]], wish: Wish) -> str:
     if winner is None:
-        said = _in_place(wish)
+        said = _in_place([rule for rule, _ in looked_at if _speaks_of(rule, wish)], wish)
         return f"No rule lets you{said}." if said else ""
     says = {"allow": "allows it", "deny": "refuses it", "never": "always refuses it"}[winner.effect]
     return f"It is {winner.source} that {says}."
 
 
-def _in_place(wish: Wish) -> str:
-    said = [f"{name}={_shown(value)}" for name, value in sorted((wish.parameters or {}).items())][:5]
+def _in_place(rules: Sequence[Rule], wish: Wish) -> str:
+    """With which values no rule allows it: of the parameters that rules for it speak of, and of no others."""
+    names = sorted({name for rule in rules for name in rule.parameters if wish.spelled(name)})[:5]
+    said = [f"{name}={_shown(', '.join(wish.spelled(name)))}" for name in names]
     return f" with {', '.join(said)}" if said and wish.verb == "run" else ""
 
 
-def _shown(value: Json) -> str:
-    text = ", ".join(_texts(value))
+def _shown(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
@@ -221,7 +231,7 @@ def _mismatches(rule: Rule, wish: Wish, by: Identity) -> Iterator[str]:
         yield f"it is about {', '.join(rule.playbooks)}"
     for name, wanted in rule.parameters.items():
         if not _values_fit(rule, name, wanted, wish):
-            given = _texts(wish.parameters[name]) if wish.parameters and name in wish.parameters else []
+            given = wish.spelled(name)
             found = f"it is {', '.join(given)}" if given else "it has no value"
             yield f"it needs {name} = {' or '.join(wanted)}, and {found}"
     for what, wanted, given_place in (

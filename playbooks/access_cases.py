@@ -158,7 +158,7 @@ def _tried(
     place = f"{source.file}:{position.line}:{position.column}" if position else source.file
     is_expected = decision.is_allowed is expects
     outcome = "allowed" if decision.is_allowed else "refused"
-    problem = "" if is_expected else f"{place} {name}: it is {outcome}. {decision.reason}"
+    problem = "" if is_expected else f"{place} {name}: it is {outcome}. {decision.reason}".rstrip()
     return Tried(name, place, decision, is_expected, problem)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from infra.canonical import Json, canonical
+from infra.canonical import Json
 from playbooks.access import Decision, Finding, Wish
 
 Mark = Literal["decides", "matches", "not", "info"]
@@ -67,10 +67,6 @@ def _mark(finding: Finding) -> Mark:
 
 
 def _with(wish: Wish) -> str:
-    said = [f"{name}={value if isinstance(value, str) else canonical(value)}" for name, value in _given(wish)]
+    said = [f"{name}={', '.join(wish.spelled(name))}" for name in sorted(wish.parameters or {}) if wish.spelled(name)]
     places = [(word, place) for word, place in (("in", wish.region), ("in account", wish.account)) if place]
     return (f" with {', '.join(said)}" if said else "") + "".join(f" {word} {place}" for word, place in places)
-
-
-def _given(wish: Wish) -> list[tuple[str, Json]]:
-    return [(name, value) for name, value in sorted((wish.parameters or {}).items()) if value not in ("", None, [])]

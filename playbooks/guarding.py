@@ -201,7 +201,7 @@ class Guarding:
         if playbook is None:
             raise UnknownPlaybook(name, self.catalog.suggestion(name))
         values = with_defaults(playbook, given)
-        wish = Wish(verb, name, values, channel, region or None, account or None)
+        wish = Wish(verb, name, values, channel, region or None, account or None, secrets=frozenset(playbook.secret))
         decision, tried = self.guards.judged(wish, by)
         return Why(wish, decision, tried, tuple(self._obstacles(playbook, values, region, account)))
 

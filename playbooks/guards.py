@@ -156,7 +156,8 @@ class Guards:
         if known is not None:
             return known
         start = self._looked_at(playbook, order)
-        asked = Wish("run", playbook.name, start.parameters, said_in, order.region, order.account)
+        secrets = frozenset(order.secrets)
+        asked = Wish("run", playbook.name, start.parameters, said_in, order.region, order.account, secrets=secrets)
         self.permit_in(tx, asked, by)
         self.not_paused(tx, order.actor, f"run {playbook.name}")
         self._not_frozen(tx, start, by, override, asked)
@@ -371,6 +372,7 @@ def about(state: Execution, by: Identity, verb: Verb) -> Wish:
         state.region,
         state.account,
         is_starter=state.started_by.id == by.id,
+        secrets=frozenset(state.secrets),
     )
 
 

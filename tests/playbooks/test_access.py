@@ -165,7 +165,7 @@ def test_without_a_file_the_playbooks_lists_count() -> None:
 def test_a_refusal_says_whom_to_ask() -> None:
     """The rule that refuses names them; else those that speak of it; else the file."""
     prod = rule("*", "deny", parameters={"environment": ("prod",)}, ask="#dba")
-    other = rule("kim", ask="#sre-leads")
+    other = rule("kim", parameters={"environment": ("prod",)}, ask="#sre-leads")
 
     refused = decide([rule(), prod], RUN, LEE, ask="#help")
     assert refusal(refused, RUN).endswith("Please ask #dba.")
@@ -173,8 +173,24 @@ def test_a_refusal_says_whom_to_ask() -> None:
     assert refusal(decide([other], RUN, LEE, ask="#help"), RUN) == (
         "You may not run `restart-db`. No rule lets you with environment=prod. Please ask #sre-leads."
     )
+    assert refusal(decide([rule("kim", ask="#sre-leads")], RUN, LEE), RUN) == (
+        "You may not run `restart-db`. Please ask #sre-leads."
+    )
     assert decide([], RUN, LEE, ask="#help").ask == "#help"
     assert refusal(decide([], Wish("run", "restart-db"), LEE), RUN) == "You may not run `restart-db`."
+
+
+def test_no_reason_tells_a_secret() -> None:
+    """Neither of a parameter that the playbook calls secret, nor of one named like one, nor what no rule asks."""
+    values = {"environment": "prod", "Motd": "s3cr3t-motd", "DbPassword": "s3cr3t-password", "Other": "s3cr3t-preset"}
+    wish = Wish("run", "restart-db", values, secrets=frozenset({"Motd"}))
+    rules = [rule("lee", parameters={"environment": ("dev",), "Motd": ("hello",), "DbPassword": ("x",)})]
+
+    refused = decide(rules, wish, LEE)
+    told = [refusal(refused, wish), *(each.why for each in refused.findings)]
+
+    assert refused.reason == "No rule lets you with DbPassword=***, Motd=***, environment=prod."
+    assert not [text for text in told if "s3cr3t" in text]
 
 
 def test_every_rule_is_explained() -> None:

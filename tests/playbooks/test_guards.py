@@ -641,3 +641,16 @@ def test_why_says_everything(database: Database, clock: ManualClock) -> None:
     assert why.decision.is_allowed
     assert [each.split()[0] for each in why.obstacles] == ["Everything", "The", INSTANCE]
     assert len(waist.trail()) == before
+
+
+def test_a_refusal_tells_no_secret_of_the_playbook(database: Database, clock: ManualClock) -> None:
+    """Neither whoever was refused nor the trail reads what the playbook fills in as a secret."""
+    guarded = gate(secret=("InstanceId",))
+    access = Access((Rule("r1", ("lee",), ("run",), parameters={"InstanceId": ("i-other",)}),))
+    waist = Waist(database, clock, guarded, rules=GuardRules(access))
+
+    with pytest.raises(NotAllowed) as refused:
+        waist.operations.start(Order("gate", GIVEN), LEE)
+
+    assert "InstanceId=***" in str(refused.value)
+    assert INSTANCE not in str(refused.value) + str([entry.event for entry in waist.trail()])
