@@ -70,11 +70,12 @@ class AwsRefused(Exception):
 
 
 def refusal(response: Mapping[str, Any], message: str, operation: str) -> AwsRefused:
-    """The facts of an error answer, as botocore's ClientError has it."""
-    meta = response.get("ResponseMetadata", {})
+    """The facts of an error answer, as botocore's ClientError has it; a page in its place tells nobody anything."""
+    meta, code = response.get("ResponseMetadata", {}), str(response.get("Error", {}).get("Code", "Unknown"))
+    is_page = code.isdigit() and "<" in message
     return AwsRefused(
-        str(response.get("Error", {}).get("Code", "Unknown")),
-        message,
+        code,
+        f"AWS answered {operation} with HTTP {code}, and no reason." if is_page else message,
         operation=operation,
         request_id=str(meta.get("RequestId", "")),
         status=int(meta.get("HTTPStatusCode", 0)),

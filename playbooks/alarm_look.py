@@ -27,6 +27,8 @@ OWNER_TAGS: Final = ("owner", "team", "contact", "service-owner")
 MOST_CHANGES: Final = 4
 MOST_TAGS: Final = 30
 WIDTH, HEIGHT = 800, 320
+NOT_THERE: Final = (NOT_IMPLEMENTED, "500")
+"""An imitation of AWS lacks the operation; one says so, another breaks without a code."""
 
 
 class Asking(Protocol):
@@ -126,7 +128,7 @@ def _attempt(ask: Callable[[], Any], problems: list[str], what: str) -> Any:
     except AwsUnreachable as error:
         problems.append(f"{what}: {error}")
     except AwsRefused as refused:
-        if refused.code != NOT_IMPLEMENTED:
+        if refused.code not in NOT_THERE:
             problems.append(f"{what}: {refused}")
     return None
 

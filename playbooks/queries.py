@@ -102,7 +102,8 @@ class Queries:
 
     def _playbook(self, playbook: Playbook) -> PlaybookFacts:
         given = [each for each in playbook.runbook.parameters.values() if each.name not in playbook.fixed]
-        trigger = playbook.trigger
+        trigger, named = playbook.trigger, playbook.approvers
+        directory, answering = self._from.directory, self._from.answering or Answering(self._from.directory)
         return PlaybookFacts(
             name=playbook.name,
             title=playbook.title,
@@ -110,7 +111,7 @@ class Queries:
             parameters=tuple(given),
             preset={name: value for name, value in playbook.parameters.items() if name in playbook.fixed},
             start=playbook.start,
-            approvers=tuple(self._from.directory.mention(name) for name in playbook.approvers),
+            approvers=tuple(directory.mention(name) for name in directory.both([answering.rotas.opened(named)])),
             trigger=trigger.in_words if trigger else "",
             document=playbook.runbook.name,
             goes_step_by_step=playbook.engine != "ssm",

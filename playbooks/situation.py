@@ -77,8 +77,8 @@ def from_kept(found: object) -> Situation | None:
         return None
     runs = tuple(OtherRun(**run) for run in found.get("runs", ()))
     lists = {name: tuple(found.get(name, ())) for name in ("consequences", "gaps")}
-    named = {name: dict(found.get(name, {})) for name in ("states", "called")}
-    return Situation(found.get("alarm", ""), found.get("alarm_at", ""), runs=runs, **named, **lists)
+    states, called = (dict(found.get(name, {})) for name in ("states", "called"))
+    return Situation(found.get("alarm", ""), found.get("alarm_at", ""), states, runs, called=called, **lists)
 
 
 def _when(moment: str, now: datetime | None) -> str:

@@ -3,7 +3,7 @@
 Each is rendered when it is sent, from the facts, in which secrets are masked already; a long text becomes a file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from bot.slack.files import TextFile, named
 from bot.slack.store import SlackMessage
 from infra.canonical import Json, canonical
 from playbooks.done import TELLING
-from playbooks.facts import StepFacts
+from playbooks.facts import ExecutionFacts, StepFacts, TimelineEntry
 from playbooks.timeline import as_json, as_markdown, outcome
 
 EXPORT: Final = "timeline_export"
@@ -51,7 +51,11 @@ def stopped(door: SlackDoor, message: SlackMessage) -> Painted:
 
 def tale(door: SlackDoor, message: SlackMessage) -> Painted:
     """The story of an execution, with the button that exports it."""
-    facts, entries = door.queries.execution(message.subject), door.queries.timeline(message.subject)
+    return told(door.queries.execution(message.subject), door.queries.timeline(message.subject))
+
+
+def told(facts: ExecutionFacts, entries: Sequence[TimelineEntry]) -> Painted:
+    """A story as the thread has it. Pure."""
     head = f"*{t.line(facts.title, 200)}* {outcome(facts)}. What happened, in order:"
     button = t.actions("export", t.button(EXPORT, "Export Markdown and JSON", facts.id))
     blocks = [t.section("head", head), *answers.timeline(entries), button]

@@ -132,6 +132,8 @@ def _element(element: Block, place: str, seen: set[str]) -> Iterator[Problem]:
             yield from _external(element, place)
         case "plain_text_input" | "number_input" | "datepicker":
             yield from _typed(element, place)
+        case "users_select":
+            pass
         case other:
             yield f"{place}/type", f"unknown element {other}"
 

@@ -16,7 +16,7 @@ from moto.core.authorization import enable_iam_authentication
 
 import infra.aws as infra_aws
 from infra.aws import NO_ACCOUNT, Aws
-from infra.aws_errors import AwsRefused, AwsUnreachable
+from infra.aws_errors import AwsRefused, AwsUnreachable, refusal
 from infra.aws_identity import role_session_name
 
 HOME = "123456789012"
@@ -494,3 +494,14 @@ def test_topics_are_confirmed_and_told(aws: Aws) -> None:
 
     [message] = session.call("sqs", "ReceiveMessage", {"QueueUrl": queue}, region="us-east-1")["Messages"]
     assert "Please look" in message["Body"]
+
+
+def test_a_page_in_place_of_an_answer_is_told_in_a_sentence() -> None:
+    """A proxy's or an imitation's HTML would fill a card and tell nobody anything; AWS's own sentences stay."""
+    response = {"Error": {"Code": "500"}, "ResponseMetadata": {"HTTPStatusCode": 500}}
+    page = refusal(response, "An error occurred (500): <!doctype html><title>500</title>", "LookupEvents")
+    own = refusal({"Error": {"Code": "404"}}, "An error occurred (404): Not Found", "HeadBucket")
+
+    assert str(page) == "AWS answered LookupEvents with HTTP 500, and no reason."
+    assert (page.code, page.status) == ("500", 500)
+    assert str(own) == "An error occurred (404): Not Found"

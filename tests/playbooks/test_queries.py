@@ -160,3 +160,10 @@ def test_an_alarm_that_ended_shows_on_its_suggestion(database: Database, clock: 
     waist.operations.receive(alarm(state="OK", changed_at=alarm().changed_at + timedelta(minutes=1)))
 
     assert waist.queries.suggestion(key).alarm_now == "OK"
+
+
+def test_a_form_names_the_people_it_will_ask(database: Database, clock: ManualClock) -> None:
+    """Not the list they are on: whoever starts it sees who has to be awake."""
+    facts = Waist(database, clock, gate()).queries.playbook("gate")
+
+    assert facts.approvers == ("<@U01LEE>", "<@U02SAM>", "<@U03KIM>")

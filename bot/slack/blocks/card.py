@@ -1,7 +1,7 @@
 """The card of an execution: what fired, what runs, on what, how far, who agreed, how it ended. Pure."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from bot.slack.blocks import text as t
 from bot.slack.blocks.controls import controls, paused
@@ -15,7 +15,7 @@ DELEGATE = "delegate"
 BREAK_GLASS = "break_glass"
 GOING_ON = "Answered, going on"
 MOST_UNFOLDED = 3
-"""So many steps of a run that is over are told one by one; more are told in one line."""
+"""So many steps that are done are told one by one; more are told in one line, as a phone shows few."""
 MOST_STEPS = 25
 MOST_TARGETS = 10
 MOST_PEOPLE = 12
@@ -86,7 +86,7 @@ def _parts(facts: ExecutionFacts) -> Iterable[Block]:
     if concluded:
         yield t.section("decided", "\n".join(_concluded(approval) for approval in concluded))
     if question is not None and is_asking:
-        yield from _question(question)
+        yield from _question(question, facts.targets)
     yield t.section("steps", _progress(facts))
     if facts.notice and not facts.is_over:
         yield t.section("notice", f":warning: {t.line(facts.notice, 600)}")
@@ -143,7 +143,7 @@ def _alarm(alarm: AlarmFacts, now: str) -> str:
     text = f"{emoji} *{t.line(alarm.name, 255)}* went to {t.escape(alarm.state)} at {t.clock(alarm.changed_at)}"
     if now:
         text += f"\n:information_source: It is *{t.escape(now)}* by now."
-    return text + (f"\n_{t.line(alarm.reason, 240)}_" if alarm.reason else "")
+    return text + (f"\n_{t.reason(alarm.reason, 240)}_" if alarm.reason else "")
 
 
 def _reason(message: str) -> str:
@@ -159,8 +159,8 @@ def _emphasised(text: str) -> str:
     return f"*{head}*{text[len(head) :]}"
 
 
-def _question(approval: ApprovalFacts) -> Iterable[Block]:
-    yield t.section("question", "\n".join(_question_lines(approval)))
+def _question(approval: ApprovalFacts, targets: Sequence[str]) -> Iterable[Block]:
+    yield t.section("question", "\n".join(_question_lines(approval, targets)))
     if approval.decisions or approval.delegations:
         told = [f"{t.who(each.actor)} {_SAID[each.verdict]} at {t.clock(each.at)}" for each in approval.decisions]
         told += [f"{t.who(by)} handed their answer over to {t.who(to)}" for by, to in approval.delegations]
@@ -185,12 +185,14 @@ _SAID = {"Approve": "agreed", "Reject": "objected"}
 _UNANSWERED = "without an answer it is not approved"
 
 
-def _question_lines(approval: ApprovalFacts) -> Iterable[str]:
+def _question_lines(approval: ApprovalFacts, targets: Sequence[str]) -> Iterable[str]:
     if approval.revision > 1:
         yield ":arrows_counterclockwise: *The plan has changed since you were asked first; earlier answers are void.*"
     yield f":point_right: {_emphasised(t.line(approval.message or approval.title, 1500))}"
     yield from (f":mag: {t.line(each, 200)}" for each in approval.situation[:5])
-    yield from (f":small_orange_diamond: {t.line(each, 200)}" for each in approval.consequences[:5])
+    only = f" {targets[0]}:" if len(targets) == 1 else ""
+    told = (each.replace(only, "", 1) if only else each for each in approval.consequences[:5])
+    yield from (f":small_orange_diamond: {t.line(each, 200)}" for each in told)
     if approval.problem:
         yield f":warning: {t.line(approval.problem, 500)}"
     elif approval.groups and approval.groups[0].title:
@@ -232,13 +234,11 @@ def _concluded(approval: ApprovalFacts) -> str:
 def _progress(facts: ExecutionFacts) -> str:
     began = [step for step in facts.steps if step.status != "Pending"]
     done = sum(step.status == "Success" for step in began)
-    if facts.is_over and done > MOST_UNFOLDED:
-        others = [_step(step) for step in began if step.status != "Success"][-MOST_STEPS:]
-        return "\n".join([f":white_check_mark: {done} steps done", *others])
     ahead = len(facts.steps) - len(began)
-    lines = [_step(step) for step in began[-MOST_STEPS:]]
-    if len(began) > MOST_STEPS:
-        lines.insert(0, f"… {len(began) - MOST_STEPS} earlier steps")
+    told = [step for step in began if step.status != "Success"] if done > MOST_UNFOLDED else began
+    lines = [f":white_check_mark: {done} steps done"] if done > MOST_UNFOLDED else []
+    lines += [f"… {len(told) - MOST_STEPS} earlier steps"] if len(told) > MOST_STEPS else []
+    lines += [_step(step) for step in told[-MOST_STEPS:]]
     if ahead and not facts.is_over:
         lines.append(f":white_circle: up to {ahead} more")
     return "\n".join(lines) or ":white_circle: not begun"

@@ -26,6 +26,9 @@ MOST_BOXES: Final = 10
 DATES: Final = ("2026-03-01", "1999-12-31", "2024-02-29")
 NO_DATES: Final = ("", "x", "20260301", "2026-3-1", "web-1", "i-0b7d1c44e9f2a6d35", "2026-03-01T10:00:00Z", "12345-67")
 
+_SAID_BY_SLACK: Final = re.compile(r"^\((Required|Optional)\)\s*", re.IGNORECASE)
+"""AWS begins descriptions so; Slack says it beside the label."""
+
 Pickers = Mapping[str, Mapping[str, str]]
 """Type of resource -> id -> how people call it. What is in it is chosen from AWS, the rest is typed."""
 
@@ -43,7 +46,7 @@ def input_of(parameter: Parameter, given: str, pickers: Pickers, region: str = "
         "label": t.plain(parameter.name, 2000),
         "element": _element(parameter, given, pickers),
     }
-    hint = parameter.description or _how(parameter, block["element"])
+    hint = _SAID_BY_SLACK.sub("", parameter.description) or _how(parameter, block["element"])
     return {**block, "hint": t.plain(hint, 2000)} if hint else block
 
 

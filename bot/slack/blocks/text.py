@@ -40,6 +40,7 @@ STATUS: Final[Mapping[str, tuple[str, str]]] = {
 
 _UNSEEN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """Control characters, and those that turn the direction of what follows."""
+_OF_EACH_ALARM: Final = re.compile(r" \(minimum \d+ datapoints? for [A-Z_]+ -> [A-Z_]+ transition\)")
 _PERSON: Final = re.compile(r"<@[UW][A-Z0-9]+>|<!subteam\^S[A-Z0-9]+>")
 _SLACK_USER: Final = re.compile(r"slack:[A-Z0-9]*/([UW][A-Z0-9]+)")
 
@@ -188,6 +189,11 @@ def people(entries: Iterable[str], most: int) -> str:
     found = list(entries)
     more = f" and {len(found) - most} more" if len(found) > most else ""
     return ", ".join(person(entry) for entry in found[:most]) + more
+
+
+def reason(text: str, most: int) -> str:
+    """Why an alarm changed, in AWS's words without what it says of each alarm, which tells a reader nothing."""
+    return line(_OF_EACH_ALARM.sub("", text), most)
 
 
 def shown(value: Json, most: int = MOST_OF_VALUE) -> str:

@@ -4,17 +4,19 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from audit.events import Actor
+from audit.events import Actor, Event
 from engine.consequence import Consequence
 from engine.document import Parameter
 from engine.preview_result import Failing, Planned, Preview, PreviewStep, Reach
 from engine.validation import parse
 from playbooks.desk import Desk
+from playbooks.digest import DecisionLine, DigestFacts, HeldLine, ReviewLine
 from playbooks.facts import (
     AlarmFacts,
     ApprovalFacts,
     DecisionFacts,
     ExecutionFacts,
+    GroupFacts,
     PlaybookFacts,
     PreviewFacts,
     RunFacts,
@@ -24,6 +26,11 @@ from playbooks.facts import (
     SuggestionFacts,
     TimelineEntry,
 )
+from playbooks.guard_store import HeldWish
+from playbooks.locks import Holder
+from playbooks.locks import busy as busy_sentence
+from playbooks.people import Identity
+from playbooks.refusals import Busy
 from tests.fakes.clock import NIGHT
 
 ALARM_ACTOR = Actor("alarm", "arn:aws:cloudwatch:eu-west-1:1:alarm:web-1", "web-1-system-check")
@@ -47,6 +54,32 @@ def approval(**fields: Any) -> ApprovalFacts:
         "Recover an instance",
     )  # fmt: skip
     return replace(usual, **fields)
+
+
+def asked_in_full() -> ApprovalFacts:
+    """A question with everything that one may have: groups, consequences, news, who never may, a second asking."""
+    groups = (GroupFacts("SRE", ("<@U02SAM>", "kim"), 1, 0), GroupFacts("Security", ("<!subteam^S01SEC>",), 1, 1))
+    return approval(
+        groups=groups, minimum=2, decisions=decided().decisions, revision=2, delegations=((KIM, SAM),),
+        barred=(("<@U01LEE>", "They started it."),), may_be_delegated=True, may_be_broken=True, painted="m1",
+        situation=("the alarm recovered at 03:10", "web-1 is stopped"),
+        consequences=(
+            "stands in the way: i-0b7d1c44e9f2a6d35: it is protected from being stopped",
+            "lost: i-0b7d1c44e9f2a6d35: what it holds in memory",
+        ),
+    )  # fmt: skip
+
+
+def day() -> DigestFacts:
+    """A day with something of everything."""
+    runs = (execution(), answered("Success"), answered("Failed", title="Restart <it>"))
+    decisions = tuple(
+        DecisionLine(who, verdict, "Recover an instance", "approve", NIGHT)
+        for who, verdict in ((SAM, "Approve"), (KIM, "Reject"))
+    )
+    reviews = (ReviewLine(KIM, "Nobody answered, and customers waited", NIGHT),)
+    held = (HeldLine("recover-instance on i-0b7d1c44e9f2a6d35", "3 of 3 automatic starts in 60 min are used"),)
+    return DigestFacts(NIGHT - timedelta(days=1), NIGHT, runs, decisions, reviews, held)
 
 
 def step(name: str, status: str = "Success", **fields: Any) -> StepFacts:
@@ -187,3 +220,15 @@ def previewed() -> PreviewFacts:
 def line(number: int, text: str = "stop: began") -> TimelineEntry:
     """A line of a story."""
     return TimelineEntry(number, NIGHT + timedelta(seconds=number), "step.started", SAM, text, {}, f"{number:064x}")
+
+
+LEE = Actor("person", "slack:T01/U01LEE", "Lee Park")
+
+
+def busy(title: str = "Restart it", *, has_wish: bool = True) -> Busy:
+    """Lee has the instance that Sam wants."""
+    holder = Holder("1/eu-west-1/ec2/i-0abc", "0123456789abcdef", title, LEE, NIGHT)
+    sam = Identity("person:sam", "Sam Reyes", frozenset({"sam", "person:sam"}))
+    wish = HeldWish("a1b2c3d4e5f60718", holder.execution_id, NIGHT, sam) if has_wish else None
+    sentence = busy_sentence(holder, NIGHT + timedelta(minutes=3))
+    return Busy(sentence, Event("start.refused", holder.execution_id, LEE), holder=holder, wish=wish)

@@ -57,7 +57,7 @@ def _made(block: Plain, block_id: str) -> Any:
                 block.get("dispatch_action", False),
                 block_id=block["block_id"],
                 hint=hint,
-                optional=block["optional"],
+                optional=block.get("optional", False),
             )
     raise AssertionError(f"what is a {block['type']}?")
 
@@ -92,6 +92,8 @@ def _element(element: Plain) -> Any:
                 initial_options=initial or None,
                 max_selected_items=element.get("max_selected_items"),
             )
+        case "users_select":
+            return s.UserSelectMenu(element["action_id"])
         case "external_select":
             return s.ExternalSelectMenu(
                 element["action_id"],

@@ -13,13 +13,16 @@ from typing import Any
 
 import pytest
 
-from bot.slack.blocks import alarm, answers, card, controls, form, home, preview
+from bot.slack import telling
+from bot.slack.blocks import alarm, answers, card, controls, digest, form, guards, home, preview
 from bot.slack.blocks import text as t
 from bot.slack.blocks.picking import picker
 from bot.slack.blocks.unfurl import unfurled
 from playbooks.desk import Desk
+from playbooks.digest import DigestFacts
 from playbooks.facts import ExecutionFacts
 from tests.bot.slack.blocks import facts as f
+from tests.bot.slack.blocks.facts import busy
 from tests.bot.slack.blocks.foreign import check_message, check_view
 from tests.fakes.clock import NIGHT
 
@@ -31,9 +34,15 @@ STOPPED = f.step("stop", inputs={"InstanceIds": ["i-0b7d1c44e9f2a6d35"], "Desire
 PAUSED = f.execution(
     approval=None, approvals=(), steps=(f.step("look", "Waiting", action="aws:pause", id="s1"),), started_by=f.SAM
 )
+GLASS = replace(f.decided(comment="nobody <answered>"), is_broken=True)
 CARDS: Mapping[str, ExecutionFacts] = {
     "asking": f.execution(),
     "asking_by_name": f.execution(approvals=(f.approval(called={"i-0b7d1c44e9f2a6d35": "web-1, of payments"}),)),
+    "asking_in_full": f.execution(approval=f.asked_in_full(), approvals=(f.asked_in_full(),)),
+    "silence_approves": f.execution(approval=f.approval(silence_approves=True)),
+    "glass_broken": f.answered("InProgress", STOPPING, PENDING, question=GLASS),
+    "unobserved": f.answered("InProgress", STOPPING, PENDING, notice="AWS does not answer; I look again every minute."),
+    "stopping": f.answered("Cancelling", STOPPING, PENDING, cancelled_by=f.KIM),
     "answered": f.answered("Waiting", f.step("stop", "Pending"), PENDING),
     "running": f.answered("InProgress", STOPPING, PENDING),
     "recovered": f.answered("InProgress", STOPPING, PENDING, recovered=True, alarm_now="OK"),
@@ -152,6 +161,13 @@ FORMS = {
         carried={"region": "us-east-1"},
         offer=form.Offer(f.PICKERS, ("AWS does not list roles: no.",), ("eu-west-1", "us-east-1"), has_preview=True),
     ),
+    "run_step_by_step": form.run_form(f.playbook(parameters=()), {}, {}, carried={"mode": form.INTERACTIVE}),
+    "run_on_aws": form.run_form(f.playbook(parameters=(), goes_step_by_step=False), {}, {}, carried={}),
+    "busy": form.offer(guards.IN_USE, guards.busy(busy(), "/playbook")),
+    "reject_with_reason": form.reject_form("r1", "Stop i-1 and start it?", needs_reason=True),
+    "delegate": form.delegate_form("r1", "Stop i-1 and start it?"),
+    "break_glass": form.break_glass_form("r1", "Stop i-1 and start it?", ("i-0b7d1c44e9f2a6d35", "web <1>")),
+    "confirm": form.confirm_form("r1", "m2", ("the alarm recovered 40 s ago", "Lee Park rebooted it 3 minutes ago")),
     "loading": form.loading(f.playbook()),
     "picking": picker(
         [f.playbook(), f.playbook(name="nap", title="A nap", parameters=())],
@@ -207,11 +223,46 @@ def test_the_answers() -> None:
     same_as_golden("answers", {**texts, "audit": story})
 
 
+THREAD: Mapping[str, str] = {
+    "asked": card.call(f.approval()),
+    "glass_broken": card.broken(GLASS),
+    "stopped": controls.stopped(f.answered("Cancelled", STOPPED, f.step("start", "Cancelled"), cancelled_by=f.KIM)),
+    "stopped_before_anything": controls.stopped(f.execution(status="Cancelled", steps=())),
+}
+
+
+def test_the_thread() -> None:
+    """What is said below a card."""
+    for text in THREAD.values():
+        check_message(t.paragraphs(text))
+    same_as_golden("thread", dict(THREAD))
+
+
+def test_the_story() -> None:
+    """The hand-over: who did what, in order, and the button that exports it."""
+    story = [f.line(1), replace(f.line(2, "approval.decided"), actor=f.SAM), f.line(3, "stop: Success")]
+    told = telling.told(f.answered("Success"), story)
+
+    check_message(told["blocks"])
+    same_as_golden("story", told)
+
+
+@pytest.mark.parametrize("name", ["digest", "digest_of_a_quiet_day"])
+def test_the_digest(name: str) -> None:
+    """The morning's message."""
+    facts = f.day() if name == "digest" else DigestFacts(NIGHT - timedelta(days=1), NIGHT)
+    blocks = digest.digest(facts, {f.EXECUTION: "https://example.slack.com/archives/C1/p1"})
+
+    check_message(blocks)
+    same_as_golden(name, {"text": digest.fallback(facts), "blocks": blocks})
+
+
 def test_every_golden_file_has_its_test() -> None:
     """A file that nothing is compared with proves nothing."""
     known = {f"card_{name}" for name in CARDS} | {f"suggestion_{name}" for name in SUGGESTIONS}
     known |= {f"unfurl_{name}" for name in UNFURLS}
     known |= {f"form_{name}" for name in FORMS} | {"home", "answers", "guards", "storm", "storm_over"}
+    known |= {"thread", "story", "digest", "digest_of_a_quiet_day"}
 
     assert {path.stem for path in GOLDEN.glob("*.json")} == known
 

@@ -1,35 +1,23 @@
 """What is said where something is held back: golden messages, Slack's limits, foreign text made harmless."""
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
-from audit.events import Actor, Event
+from audit.events import Actor
 from bot.slack.blocks import guards
 from bot.slack.blocks import text as t
 from infra.canonical import Json
 from playbooks.access import Access, Rule, Wish
 from playbooks.access_words import Why
 from playbooks.freezes import Pause
-from playbooks.guard_store import HeldWish
-from playbooks.locks import Holder
-from playbooks.locks import busy as busy_sentence
 from playbooks.people import Identity
-from playbooks.refusals import Busy
+from tests.bot.slack.blocks.facts import busy
 from tests.bot.slack.blocks.foreign import check_message
 from tests.bot.slack.blocks.test_golden import same_as_golden
 from tests.playbooks.worlds import NOON
 
 LEE = Actor("person", "slack:T01/U01LEE", "Lee Park")
 SAM = Identity("person:sam", "Sam Reyes", frozenset({"sam", "person:sam"}))
-
-
-def busy(title: str = "Restart it", *, has_wish: bool = True) -> Busy:
-    """Somebody has the instance."""
-    holder = Holder("1/eu-west-1/ec2/i-0abc", "0123456789abcdef", title, LEE, NOON)
-    wish = HeldWish("a1b2c3d4e5f60718", holder.execution_id, NOON, SAM) if has_wish else None
-    sentence = busy_sentence(holder, NOON + timedelta(minutes=3))
-    return Busy(sentence, Event("start.refused", holder.execution_id, LEE), holder=holder, wish=wish)
 
 
 def explained() -> Why:
