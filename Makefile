@@ -45,6 +45,7 @@ docs: install
 benchmark: install
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.ack
+	$(BIN)/python -m benchmarks.load
 	$(BIN)/python -m benchmarks.alarm
 	$(BIN)/python -m benchmarks.lint
 	$(BIN)/python -m benchmarks.runbooks
