@@ -34,7 +34,8 @@ from bot.demo.children import free_port
 from bot.demo.stand_in import StandIn
 from bot.demo.workspace import Identity
 from bot.service import Service
-from bot.serving import _slack, build
+from bot.serving import build, ground_of
+from bot.slack.assembly import assemble
 from infra.log import configure
 from infra.settings import load
 from migrations import runner
@@ -126,11 +127,12 @@ def ours(identity: Identity, count: int) -> None:
     service = Service(settings)
     runner.upgrade(service.db)
     serving = build(service)
-    handler, _ = _slack(Service(settings), serving)
+    # A door of its own, on the same database: a second one would be a second writer, which waits for SQLite's lock.
+    door = assemble(ground_of(service)).http
     serving.start()
-    assert handler is not None
+    assert door is not None
     questions = waiting(service, ALONE + count)
-    figures = in_process(identity, lambda headers, body: handler(headers, body)[0::2], questions[:ALONE])
+    figures = in_process(identity, lambda headers, body: door.handle(headers, body)[0::2], questions[:ALONE])
     print(json.dumps({"in_process": figures}), flush=True)
     while any(depth() for name, depth in serving.depths.items() if name in ("reactions", "notifier")):
         time.sleep(0.1)
