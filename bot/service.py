@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection
+
 from approvals.store import ApprovalStore
 from audit.events import Actor
 from audit.store import AuditStore
@@ -192,9 +194,13 @@ class Service:
     def ssm_runner(self) -> SsmRunner:
         """Tells AWS and mirrors its answers; it works only while its loop runs."""
         here = Telling(
-            self.db, self.executions, self.shelf, self.ssm_store, self._ssm_for, self.clock, signer=self._signs_as
-        )
+            self.db, self.executions, self.shelf, self.ssm_store, self._ssm_for, self.clock, signer=self._signs_as,
+            hold=self._why_aws_is_held,
+        )  # fmt: skip
         return SsmRunner(here, adopt=self._adoption_rules())
+
+    def _why_aws_is_held(self, connection: Connection) -> str:
+        return self.operations.guards.why_paused(connection)
 
     def _ssm_for(self, look: Look, role: str) -> RecordingAws:
         return self.aws.session(role, region=look.region, account=look.account)

@@ -10,11 +10,14 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
+from sqlalchemy import Connection
+
 from audit.events import Actor, Event
 from engine.execution import Change, Execution
 from engine.exporting import NotExportable
 from engine.performing import RecordingAws
 from engine.shelf import DocumentShelf
+from engine.signals import SignalType
 from engine.ssm import ANSWERS, client_token
 from engine.ssm_documents import ensure, named
 from engine.ssm_mirror import lost
@@ -28,6 +31,8 @@ from infra.db import Database, Transaction
 SETTLE: Final = timedelta(seconds=15)
 """So long after a signal whose answer got lost the step is only read, never signalled again."""
 LONGEST_COMMENT: Final = 500
+GOING_ON: Final = frozenset({SignalType.APPROVE, SignalType.RESUME, SignalType.START_STEP})
+"""Signals after which AWS does more."""
 EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 Changes = Callable[[Execution], Change]
 Sent = tuple[Sequence[Command], str, dict[str, list[str]]]
@@ -45,6 +50,8 @@ class Telling:
     aws_for: Callable[[Look, str], RecordingAws]
     clock: Clock
     signer: Callable[[Actor], str] = lambda _: ""
+    hold: Callable[[Connection], str] = lambda _connection: ""
+    """Why AWS may not be told now to go on, in a sentence; "" = it may."""
 
 
 class Teller:
@@ -57,6 +64,8 @@ class Teller:
         """Tell AWS everything that is wanted; returns the look, with AWS's id once there is one."""
         with self._here.db.reading() as connection:
             commands = self._here.ssm.commands(connection, look.execution_id)
+            if self._here.hold(connection):
+                commands = [each for each in commands if not _goes_on(each)]
         while commands:
             command = commands[0]
             if command.kind == "start":
@@ -229,6 +238,10 @@ def save(
 def _is_same_gate(one: Command, other: Command) -> bool:
     names = ("type", "step_execution_id")
     return one.kind == other.kind and all(one.data.get(name) == other.data.get(name) for name in names)
+
+
+def _goes_on(command: Command) -> bool:
+    return command.kind == "signal" and command.data["type"] in GOING_ON
 
 
 def _start_members(state: Execution, command: Command) -> dict[str, Any]:

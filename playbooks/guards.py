@@ -270,6 +270,11 @@ class Guards:
         pause = self.parts.store.lasting_pause(tx)
         return pause.sentence if pause is not None else ""
 
+    def why_paused(self, connection: Connection) -> str:
+        """The same for whoever only reads."""
+        pause = self.parts.store.pause(connection)
+        return pause.sentence if pause is not None else ""
+
     def must_go_on(self, actor: Actor, what: str, *, subject: str = "") -> None:
         """Raises HeldBack (audited) while everything is paused."""
         if self.paused() is None:

@@ -1,7 +1,7 @@
 """The facts: everything a door may know. Each one reads; none of them changes anything."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -36,6 +36,7 @@ from playbooks.facts import (
     SuggestionFacts,
     TimelineEntry,
 )
+from playbooks.guard_store import GuardStore
 from playbooks.masking import hidden, question
 from playbooks.operations import Shelf, UnknownPlaybook
 from playbooks.people import Directory, Identity
@@ -47,6 +48,10 @@ from playbooks.store import AlarmRecord, AlarmStore
 from playbooks.story import sentence
 
 SHORTEST_ID = 4
+RUN_BY_AWS = (
+    "AWS runs this one, and cannot be paused: it goes on by itself up to its next question, whose answer waits here. "
+    "Stop it to end it now."
+)
 RECENT = 100
 """So many of the latest are looked through for what concerns somebody."""
 
@@ -72,6 +77,7 @@ class Sources:
     """The rules that count; None = what the playbooks and `admins` imply."""
     answering: Answering | None = None
     """Who may answer; None = by the directory alone, without rotas."""
+    guards: GuardStore = field(default_factory=GuardStore)
 
 
 class Queries:
@@ -179,6 +185,7 @@ class Queries:
             approval=waiting or (approvals[-1] if approvals else None),
             approvals=approvals,
             recovered=self._from.audit.has(connection, state.id, "step.recovered"),
+            notice=state.notice or self._pause(connection, state),
             **self._steering(connection, state, document),
         )
         return hidden(facts, masking_of(state))
@@ -196,6 +203,17 @@ class Queries:
             "retried_as": (again and self._from.executions.by_request_key(connection, request_key(state.id))) or "",
             "retry_step": again or str(state.context.get("retry_step") or ""),
         }
+
+    def _pause(self, connection: Connection, state: Execution) -> str:
+        """What a pause of everything means for an execution; "" where nothing is paused."""
+        pause = None if state.is_over else self._from.guards.pause(connection)
+        if pause is None:
+            return ""
+        return f"{pause.sentence} {RUN_BY_AWS}" if state.engine == "ssm" else pause.sentence
+
+    def open_runs(self, tx: Transaction) -> Sequence[str]:
+        """Executions without a parent that are not over, the newest thousand."""
+        return [state.id for state in self._from.executions.latest(tx.connection, limit=1000, is_open=True)]
 
     def _alarm(self, connection: Connection, key: str) -> tuple[AlarmFacts | None, str]:
         record = self._from.alarms.get(connection, key) if key else None

@@ -106,6 +106,8 @@ class Notifier:
         elif event.name in LANES:
             self._repaint(tx, entry)
             self._more(tx, entry)
+        elif event.name in ("bot.paused", "bot.resumed"):
+            self._switched(tx)
         tell(tx, entry, self._store, self._clock, channel=self._channel, command="/playbook")
         if event.name in (
             "approval.decided",
@@ -230,6 +232,12 @@ class Notifier:
                 thread_key=key,
                 text=alarm_blocks.recovered(str(data.get("name")), str(data.get("state"))),
             )
+
+    def _switched(self, tx: Transaction) -> None:
+        """Every card of what is open says whether everything is paused."""
+        for key in self._store.known(tx, [card_key(each) for each in self._queries.open_runs(tx)]):
+            subject = key.partition(":")[2]
+            self._store.want(tx, key, kind=CARD, subject=subject, channel="", now=self._clock(), lane=PROGRESS)
 
     def _came_up(self, tx: Transaction, entry: Entry) -> None:
         """The first message after a restart says what was missed and caught up."""

@@ -259,6 +259,27 @@ def test_a_signal_that_did_not_arrive_is_sent_again_later(host: Host, ssm: FakeS
     assert host.state(identity).status is Status.SUCCESS
 
 
+def test_what_lets_aws_go_on_is_not_told_while_everything_is_held(host: Host, ssm: FakeSsm) -> None:
+    """An approval waits here, and is told when the hold is over; a stop is told all the same."""
+    waits, stopped = host.start(gate("one")), host.start(gate("one"))
+    host.follow(looks=2)
+    host.telling.hold = lambda _connection: "Everything is paused."
+    host.answer(waits)
+    host.answer(stopped)
+    with host.db.transaction() as tx:
+        host.engine.stop(tx, stopped, LEE)
+    host.follow(60, looks=3)
+
+    assert ssm.times("SendAutomationSignal") == 0
+    assert host.state(waits).status is Status.WAITING
+    assert host.state(stopped).status is Status.CANCELLED
+
+    host.telling.hold = lambda _connection: ""
+    host.follow(60, looks=3)
+    assert ssm.times("SendAutomationSignal") == 1
+    assert host.state(waits).status is Status.SUCCESS
+
+
 def test_the_same_answer_twice_is_one_signal(host: Host, ssm: FakeSsm) -> None:
     """A relay that repeats itself signals once."""
     identity = host.start(gate("one"), gate("two"))

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from approvals.request import ApproverGroup
+from engine.execution import Change
 from infra.canonical import Json
 from infra.db import Database
 from playbooks.access import Access, Rule, implicit
@@ -469,6 +471,19 @@ def test_a_pause_holds_what_was_approved_before_it(database: Database, clock: Ma
     waist.settle()
     waist.later(seconds=1)
     assert waist.facts(execution_id).status == "Success"
+
+
+def test_a_pause_says_what_it_cannot_do_about_a_run_of_aws(database: Database, clock: ManualClock) -> None:
+    """What AWS runs goes on by itself up to its next question: its card says so, and how to end it."""
+    waist = Waist(database, clock, gate(), admins=("kim",))
+    execution_id = waist.run()
+    with database.transaction() as tx:
+        state = waist.state(execution_id)
+        waist.store.save(tx, Change(replace(state, engine="ssm")), clock())
+    assert waist.facts(execution_id).notice == ""
+    waist.operations.guarding.pause(KIM, "")
+
+    assert "AWS runs this one, and cannot be paused" in waist.facts(execution_id).notice
 
 
 def test_a_pause_that_holds_a_step_is_not_ended_before_that_is_saved(database: Database, clock: ManualClock) -> None:

@@ -62,7 +62,7 @@ def pause_state(pause: Pause | None, command: str) -> list[Block]:
         ]
     ask = t.confirmation(
         "Pause everything?",
-        "Nothing starts, by itself or by hand, and no question is approved. What runs goes on to its next question.",
+        "Nothing starts, by itself or by hand, and no question is approved. A step that runs ends, the next one waits.",
         "Pause everything",
     )
     return [
@@ -84,8 +84,8 @@ def announced(name: str, data: Mapping[str, Json], who: str, command: str) -> st
     reason = t.line(str(data.get("reason") or ""), 500)
     return (
         f":octagonal_sign: {who} paused everything{f': {reason}' if reason else ''}. Nothing starts and nothing is "
-        f"approved until an admin resumes it (`{command} pause off`). Stopping and rejecting work as always; what runs "
-        "goes on to its next question."
+        f"approved until an admin resumes it (`{command} pause off`). A step that runs ends, the "
+        "next one waits. Stopping and rejecting work as always."
     )
 
 

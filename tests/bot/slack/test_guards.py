@@ -324,3 +324,14 @@ def test_a_mention_that_is_refused_offers_both_too(busy: Rig) -> None:
     busy.door.workbench.pump()
 
     assert "guard_take_over" in str(busy.slack.called("chat.postEphemeral")[-1]["blocks"])
+
+
+def test_cards_of_what_is_open_say_that_everything_is_paused(busy: Rig) -> None:
+    """Each open card is painted anew when the switch is turned, and again when it is turned back."""
+    busy.started("run fix i-0abc")
+    for text, is_said in (("pause DNS is down", True), ("pause off", False)):
+        busy.command(text, KIM)
+        busy.settle()
+        busy.clock_on()
+        busy.settle()
+        assert ("Everything is paused by" in str(busy.card())) == is_said
