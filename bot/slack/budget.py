@@ -15,8 +15,8 @@ RATES: Final[Mapping[str, tuple[float, float]]] = {
     HOME: (80 / 60, 20.0),
 }
 """method -> (calls per second, burst) of the whole workspace: burst and a minute's refill stay within Slack's tier."""
-CHANNEL_RATES: Final[Mapping[str, tuple[float, float]]] = {POST: (1.0, 4.0)}
-"""The same for one channel."""
+CHANNEL_RATE: Final = (54 / 60, 6.0)
+"""The same for one channel, posts and edits together: at most sixty a minute, as people read there, too."""
 UNKNOWN_RATE: Final = (1 / 4, 5.0)
 
 
@@ -29,12 +29,12 @@ class _Bucket:
     tokens: float
     at: datetime
 
-    def ready_at(self, now: datetime) -> datetime:
-        """When one token is there."""
+    def ready_at(self, now: datetime, needed: float = 1) -> datetime:
+        """When so many tokens are there."""
         since = max((now - self.at).total_seconds(), 0.0)
         self.tokens = min(self.burst, self.tokens + since * self.per_second)
         self.at = now
-        return now if self.tokens >= 1 else now + timedelta(seconds=(1 - self.tokens) / self.per_second)
+        return now if self.tokens >= needed else now + timedelta(seconds=(needed - self.tokens) / self.per_second)
 
 
 @dataclass
@@ -46,8 +46,10 @@ class Budget:
 
     def ready_at(self, method: str, channel: str, now: datetime) -> datetime:
         """The moment from which a call is within the budget; `now` when it is already."""
-        moments = [bucket.ready_at(now) for bucket in self._of(method, channel, now)]
-        return max(now, self._paused.get(method, now), *moments)
+        whole, *place = self._of(method, channel, now)
+        # What people have just decided is an edit: a storm of posts leaves it a token.
+        moments = [bucket.ready_at(now, 2 if method == POST else 1) for bucket in place]
+        return max(now, self._paused.get(method, now), whole.ready_at(now), *moments)
 
     def spend(self, method: str, channel: str, now: datetime) -> None:
         """A call was made."""
@@ -61,8 +63,8 @@ class Budget:
 
     def _of(self, method: str, channel: str, now: datetime) -> list[_Bucket]:
         found = [self._bucket((method, ""), RATES.get(method, UNKNOWN_RATE), now)]
-        if method in CHANNEL_RATES:
-            found.append(self._bucket((method, channel), CHANNEL_RATES[method], now))
+        if method in (POST, EDIT):
+            found.append(self._bucket(("", channel), CHANNEL_RATE, now))
         return found
 
     def _bucket(self, key: tuple[str, str], rate: tuple[float, float], now: datetime) -> _Bucket:

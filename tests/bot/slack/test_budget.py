@@ -40,15 +40,33 @@ def test_no_minute_has_more_calls_than_the_tier(method: str, gaps: list[float]) 
         assert last - first >= timedelta(seconds=59.9)
 
 
-@given(gaps)
-def test_a_channel_gets_a_post_a_second_after_a_short_burst(gaps: list[float]) -> None:
-    """Five posts to one channel take at least a second, whatever other channels do."""
-    calls = made(Budget(), POST, ["C1", "C2"], gaps)
+@given(gaps, some.lists(some.sampled_from([POST, EDIT]), min_size=1, max_size=7))
+def test_a_channel_is_written_to_sixty_times_a_minute(gaps: list[float], methods: list[str]) -> None:
+    """Posts and edits together, bursts included, whatever other channels do."""
+    budget, now, calls = Budget(), NIGHT, []
+    for number, gap in enumerate(gaps):
+        method, channel = methods[number % len(methods)], f"C{number % 2}"
+        now += timedelta(seconds=gap / 10)
+        while (at := budget.ready_at(method, channel, now)) > now:
+            now = at
+        budget.spend(method, channel, now)
+        calls.append((now, channel))
 
-    for channel in ("C1", "C2"):
+    for channel in ("C0", "C1"):
         mine = [at for at, where in calls if where == channel]
-        for first, last in zip(mine, mine[5:], strict=False):
-            assert last - first >= timedelta(seconds=1.99)
+        for first, last in zip(mine, mine[60:], strict=False):
+            assert last - first >= timedelta(seconds=59.9)
+
+
+def test_a_storm_of_posts_leaves_room_for_an_edit() -> None:
+    """A card that somebody has answered is repainted at once, however many posts wait for the same channel."""
+    budget, now = Budget(), NIGHT
+    for _ in range(20):
+        now = max(now, budget.ready_at(POST, "C1", now)) + timedelta(microseconds=1)
+        budget.spend(POST, "C1", now)
+
+    assert budget.ready_at(EDIT, "C1", now) == now
+    assert budget.ready_at(POST, "C1", now) > now
 
 
 def test_many_channels_together_stay_within_the_workspace() -> None:

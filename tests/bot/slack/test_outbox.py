@@ -225,7 +225,7 @@ def test_the_budgets_keep_slack_content(desk: Desk) -> None:
     for _ in range(6):
         for number in range(30):
             desk.want(f"card:{number}")
-        desk.run(15)
+        desk.run(25)
 
     assert {outcome for _, outcome in desk.counted} == {"ok"}
     assert len(desk.texts()) == 30
