@@ -49,7 +49,7 @@ benchmark: install
 	$(BIN)/python -m benchmarks.alarm
 	$(BIN)/python -m benchmarks.lint
 	$(BIN)/python -m benchmarks.runbooks
-	$(BIN)/python -m benchmarks.engines
+	$(BIN)/python -m benchmarks.engines --dbos --restate
 
 chaos: install
 	$(BIN)/python -m benchmarks.chaos $(ARGS)

@@ -1,11 +1,11 @@
-"""The same small runs on every way to carry them, beside DBOS, in one go on one machine.
+"""The same small runs on every way to carry them, beside DBOS and Restate, in one go on one machine.
 
 Ways: embedded on SQLite and on PostgreSQL, Celery with one and with two workers on RabbitMQ and PostgreSQL; audit on.
 A run is five steps: `pure` ones need nothing outside, `effects` are calls, each with its intent committed before.
 
-    python -m benchmarks.engines [--runs 500] [--parked 10000] [--only NAME …] [--dbos PYTHON]
+    python -m benchmarks.engines [--runs 500] [--parked 10000] [--only NAME …] [--dbos] [--restate] [--json FILE]
 
-`--dbos` is the Python of an environment that has `dbos` and `psycopg[binary]`; without it the others run alone.
+The two others are installed for the occasion, and left out, with the reason, where they cannot be had.
 """
 
 import argparse
@@ -20,21 +20,29 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
 
+from benchmarks.engines_guests import Figures, NotHere, dbos, restate
 from benchmarks.engines_host import BENCH, GATE, HANG, Host, effects, pure
+from benchmarks.engines_table import table
 from engine.dispatch.celery import celery_app
 from engine.document import Document
 from engine.protocol import StartOrder
 from engine.signals import Signal, SignalType
-from infra.db import Database, metadata
+from infra.db import metadata
 from tests.fakes import postgres
 
 BROKER = os.environ.get("PLAYBOOK_BOT_TEST_BROKER", "amqp://guest:guest@127.0.0.1:5672//")
 STEPS = 5
 ROUNDS = 200
+ROUNDS_OF_DEATH = 2
 LOOK = 0.0005
+WAYS: dict[str, int | None] = {"embedded+sqlite": None, "embedded+postgresql": None, "celery+1": 1, "celery+2": 2}
+PARKING_SECONDS = 60
+"""After so long those count that are parked by then."""
+PARKED_BY_DBOS = 1000
+"""It keeps a thread for each: 10,000 would take it three minutes."""
 
 
 class Way:
@@ -139,15 +147,14 @@ def signal_to_running(way: Way) -> dict[str, float]:
     return {"p50_ms": round(statistics.median(found), 1), "p99_ms": round(statistics.quantiles(found, n=100)[98], 1)}
 
 
-def parked(way: Way, count: int) -> dict[str, float]:
+def parking(way: Way, count: int) -> dict[str, float]:
     """What runs that wait for people cost all processes together, and how fast one of them wakes."""
     first = way.begin(GATE)[0]
     way.until_ended([first], "Waiting")
-    before, began = _resident(way), time.perf_counter()
-    waiting = way.counted("Waiting") + count
-    for _ in range(0, count, 500):
-        way.begin(GATE, 500)
-    way.until(lambda: way.counted("Waiting") >= waiting, 0.1)
+    before, began, parked = _resident(way), time.perf_counter(), 0
+    while parked < count and time.perf_counter() - began < PARKING_SECONDS:
+        parked += len(way.begin(GATE, min(500, count - parked)))
+        way.until(partial(_are_waiting, way, parked + 1), 0.05)
     seconds = time.perf_counter() - began
     time.sleep(1)
     grown, used = _resident(way) - before, _used(way)
@@ -162,12 +169,16 @@ def parked(way: Way, count: int) -> dict[str, float]:
         way.until_ended([identity])
         woken.append((time.perf_counter() - began) * 1000)
     return {
-        "grown_mb": round(grown, 1), "idle_cpu_percent": round(idle, 1), "park_all_s": round(seconds, 1),
-        "wake_p50_ms": round(statistics.median(woken), 1),
+        "runs": parked, "grown_mb": round(grown, 1), "idle_cpu_percent": round(idle, 1),
+        "park_all_s": round(seconds, 1), "wake_p50_ms": round(statistics.median(woken), 1),
     }  # fmt: skip
 
 
-def take_over(way: Way, rounds: int = 3) -> dict[str, float]:
+def _are_waiting(way: Way, count: int) -> bool:
+    return way.counted("Waiting") >= count
+
+
+def take_over(way: Way, rounds: int = ROUNDS_OF_DEATH) -> dict[str, float]:
     """From kill -9 of the process that is in the middle of a call until another one has ended the step.
 
     Without other workers a new process is started at once: its imports count.
@@ -220,24 +231,24 @@ def _field(pid: int, name: str) -> int:
 
 @contextmanager
 def _server() -> Iterator[postgres.PostgresServer]:
-    server = postgres.start()
+    server = postgres.start(is_durable=True)
     yield server
     server.close()
 
 
-def measure(url: str, workers: int | None, given: argparse.Namespace) -> dict[str, Any]:
+def measure(url: str, workers: int | None, given: argparse.Namespace) -> Figures:
     """All figures of one way."""
     with tempfile.TemporaryDirectory() as folder:
         way = Way(url or f"sqlite:///{folder}/bench.db", Path(folder), workers=workers)
         way.up()
         try:
-            found: dict[str, Any] = {
+            found: Figures = {
                 "pure": steps_per_second(way, pure(STEPS), given.runs),
                 "effects": steps_per_second(way, effects(STEPS), given.runs),
                 "signal_to_running": signal_to_running(way),
             }
             if given.parked:
-                found["parked"] = parked(way, given.parked)
+                found["parked"] = parking(way, given.parked)
         finally:
             way.down()
         found["take_over"] = _taken_over(way, workers)
@@ -247,9 +258,9 @@ def measure(url: str, workers: int | None, given: argparse.Namespace) -> dict[st
 def _taken_over(way: Way, workers: int | None) -> dict[str, float]:
     """On a fresh stage: embedded, too, in a process that can be killed while this one only starts and looks."""
     stage = Way(way.url, way.folder, workers=workers)
-    with Database(way.url).transaction() as tx:
-        for table in reversed(metadata.sorted_tables):
-            tx.execute(table.delete())
+    with stage.host.db.transaction() as tx:
+        for each in reversed(metadata.sorted_tables):
+            tx.execute(each.delete())
     stage.carriers = [stage.carrier() for _ in range(workers or 1)]
     if workers is not None:
         stage.host.start()
@@ -260,40 +271,53 @@ def _taken_over(way: Way, workers: int | None) -> dict[str, float]:
         stage.down()
 
 
-def dbos(python: str, url: str, given: argparse.Namespace) -> Any:
-    """The same on DBOS, in its own environment."""
-    script = Path(__file__).parent / "engines_dbos.py"
-    command = [python, str(script), url, str(given.runs), str(min(given.parked, 2000))]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
-    return json.loads(ran.stdout.splitlines()[-1]) if ran.returncode == 0 else {"failed": ran.stderr[-2000:]}
+def guests(
+    given: argparse.Namespace, server: postgres.PostgresServer, home: Path
+) -> Iterator[tuple[str, Callable[[], Figures]]]:
+    """Other engines that are asked for: a name, and how to measure it; installed in `home`."""
+    sizes = {"runs": given.runs, "rounds": ROUNDS_OF_DEATH}
+    few = min(given.parked, PARKED_BY_DBOS)
+    if given.dbos:
+        yield "dbos+sqlite", lambda: dbos(home, "", parked=few, **sizes)
+        with server.database() as url:
+            yield "dbos+postgresql", lambda: dbos(home, url, parked=few, **sizes)
+    if given.restate:
+        yield "restate", lambda: restate(home / "restate", parked=given.parked, **sizes)
 
 
-def main() -> None:
-    """Run, and print one JSON object."""
+def say(text: str) -> None:
+    """Something about the measuring, beside its result."""
+    print(f"{text} (load {os.getloadavg()[0]:.1f})", file=sys.stderr, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run, and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--runs", type=int, default=500)
     parser.add_argument("--parked", type=int, default=10_000)
-    parser.add_argument("--only", nargs="*", default=[])
-    parser.add_argument("--dbos", default="")
-    given = parser.parse_args()
-    found: dict[str, Any] = {"cores": os.cpu_count(), "python": sys.version.split()[0]}
-    ways: dict[str, int | None] = {"embedded+sqlite": None, "embedded+postgresql": None, "celery+1": 1, "celery+2": 2}
-    with _server() as server:
-        for name, workers in ways.items():
-            if given.only and name not in given.only:
-                continue
-            print(name, os.getloadavg()[0], file=sys.stderr, flush=True)
-            if name == "embedded+sqlite":
-                found[name] = measure("", workers, given)
-                continue
+    parser.add_argument("--only", nargs="*", default=list(WAYS), choices=WAYS)
+    parser.add_argument("--dbos", action="store_true")
+    parser.add_argument("--restate", action="store_true")
+    parser.add_argument("--json", type=Path, help="where all figures go, too")
+    given = parser.parse_args(arguments)
+    found: dict[str, Figures] = {}
+    with _server() as server, tempfile.TemporaryDirectory() as home:
+        for name in given.only:
+            say(name)
             with server.database() as url:
-                found[name] = measure(url, workers, given)
-        if given.dbos:
-            with tempfile.TemporaryDirectory() as folder:
-                found["dbos+sqlite"] = dbos(given.dbos, f"sqlite:///{folder}/dbos.db", given)
-            with server.database() as url:
-                found["dbos+postgresql"] = dbos(given.dbos, url, given)
-    print(json.dumps(found, indent=2))
+                found[name] = measure("" if name == "embedded+sqlite" else url, WAYS[name], given)
+        for name, measured in guests(given, server, Path(home)):
+            say(name)
+            try:
+                found[name] = measured()
+            except NotHere as why:
+                print(f"{name}: left out, {why}", flush=True)
+    if given.json:
+        given.json.write_text(
+            json.dumps({"cores": os.cpu_count(), "python": sys.version.split()[0], **found}, indent=2)
+        )
+    print(f"\n{os.cpu_count()} cores, Python {sys.version.split()[0]}, {given.runs} runs of {STEPS} steps\n")
+    print(table(found))
 
 
 if __name__ == "__main__":

@@ -109,6 +109,8 @@ class Host:
     def stop(self) -> None:
         """End."""
         self.dispatcher.stop()
+        if self.app is not None:
+            self.app.close()
         self.db.close()
 
     def carry(self) -> None:

