@@ -20,7 +20,7 @@ from infra.log import mask_of
 from infra.settings import Settings
 from migrations import runner
 from playbooks import ssm_approvers
-from playbooks.answerers import SLACK_GROUP, SLACK_USER, World, problems
+from playbooks.answerers import SLACK_GROUP, SLACK_USER, World, entries, problems
 from playbooks.catalog import Catalog
 from playbooks.playbook import Playbook
 from playbooks.refusals import InvalidLibrary
@@ -206,8 +206,7 @@ def _channels(settings: Settings, catalog: Catalog) -> list[str]:
 def _listed(settings: Settings, catalog: Catalog) -> set[str]:
     """Every Slack user and user group that some list names."""
     lists = [settings.admins, *settings.groups.values(), [person.slack for person in settings.people]]
-    for playbook in catalog.all:
-        lists += [playbook.approvers, playbook.may_run]
+    lists += [entries(playbook) for playbook in catalog.all]
     return {each for names in lists for each in names if SLACK_USER.fullmatch(each) or SLACK_GROUP.fullmatch(each)}
 
 

@@ -36,6 +36,15 @@ class _Answerers:
     nobodies: tuple[str, ...]
 
 
+def entries(playbook: Playbook) -> tuple[str, ...]:
+    """Every entry of every list of a playbook, also of its runbook: ids of Slack users and user groups among them."""
+    found = [*playbook.approvers, *playbook.break_glass, *playbook.may_run]
+    found += playbook.approval.entries if playbook.approval else ()
+    for step in playbook.runbook.all_steps():
+        found += (_listed(playbook, step) or ()) if step.action == APPROVE else ()
+    return tuple(dict.fromkeys(found))
+
+
 def problems(playbook: Playbook, world: World) -> Iterator[str]:
     """A sentence for each question of the playbook that nobody, or too few, could answer."""
     for step in playbook.runbook.all_steps():

@@ -3,10 +3,12 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from approvals import policy
 from approvals.request import ApprovalChange, ApprovalRequest, Verdict
+from playbooks.answerers import SLACK_GROUP
+from playbooks.oncall import PREFIX
 from playbooks.people import Directory, Identity, actor_of
 
 
@@ -16,6 +18,9 @@ class Rotas(Protocol):
     def opened(self, names: Iterable[str]) -> tuple[str, ...]:
         """The list with `oncall:NAME` replaced by those who are on call."""
 
+    def is_known(self, entry: str) -> bool:
+        """Whether it is known now who an entry of a list stands for."""
+
 
 class NoRotas:
     """Where nobody is ever on call."""
@@ -23,6 +28,10 @@ class NoRotas:
     def opened(self, names: Iterable[str]) -> tuple[str, ...]:
         """The list as it is."""
         return tuple(names)
+
+    def is_known(self, entry: str) -> bool:
+        """Whether it is nobody's turn."""
+        return not entry.startswith(PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +81,17 @@ class Answering:
         if not request.may_approve_own and self._is(by, request.requested_by.id):
             return "You started this, so somebody else has to approve it."
         for entry, why in request.barred:
-            if entry in by.spellings or self._is(by, entry) or entry == by.account:
+            if self.is_listed(by, (entry,)) or self._is(by, entry) or entry == by.account:
                 return why
+            if not self._can_tell(by, entry):
+                return UNSURE.format(entry)
         return ""
+
+    def _can_tell(self, by: Identity, entry: str) -> bool:
+        """Whether it is known that an entry does not name somebody: only Slack's door knows who is in its groups."""
+        names = self.directory.both([self.rotas.opened((entry,))])
+        is_group = any(SLACK_GROUP.fullmatch(each.rpartition("/")[2]) for each in names)
+        return self.rotas.is_known(entry) and (by.account.startswith("slack:") or not is_group)
 
     def answer(
         self, request: ApprovalRequest, by: Identity, verdict: Verdict, *, now: datetime, comment: str = ""
@@ -129,4 +146,7 @@ class Answering:
         return tuple(dict.fromkeys(handed.get(who, name) for name, who in kept if who not in barred))
 
 
-NOBODY = "Nobody is on the list of approvers, so nobody can answer this."
+NOBODY: Final = "Nobody is on the list of approvers, so nobody can answer this."
+UNSURE: Final = (
+    "It is not known here whether you are in {}, who may not approve this. Answer in Slack, or again in a minute."
+)

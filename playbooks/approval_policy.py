@@ -93,5 +93,13 @@ class StepPolicies:
     @property
     def names(self) -> tuple[str, ...]:
         """Everybody who could ever answer one of the questions."""
-        policies = (self.usual, *self.of_steps.values())
-        return tuple(dict.fromkeys(name for policy in policies for name in policy.names))
+        return tuple(dict.fromkeys(name for policy in self._all for name in policy.names))
+
+    @property
+    def entries(self) -> tuple[str, ...]:
+        """Every entry of every list: those who may answer, and those who never may."""
+        return tuple(dict.fromkeys((*self.names, *(name for policy in self._all for name in policy.never))))
+
+    @property
+    def _all(self) -> tuple[ApprovalPolicy, ...]:
+        return (self.usual, *self.of_steps.values())

@@ -348,4 +348,5 @@ def names_of(request: ApprovalRequest) -> tuple[str, ...]:
     """Every entry of the question's lists."""
     found = [name for names in request.approver_lists for name in names]
     found += [name for group in request.groups for name in group.names]
+    found += [name for name, _ in request.barred]
     return tuple(dict.fromkeys([*found, *request.delegates, *request.breakers]))

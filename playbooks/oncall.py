@@ -125,9 +125,16 @@ class OnCall:
             found += self._now(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else [name]
         return tuple(dict.fromkeys(found))
 
+    def is_known(self, entry: str) -> bool:
+        """Whether it is known now who an entry of a list stands for; nobody is an answer, too."""
+        return not entry.startswith(PREFIX) or self._told(entry.removeprefix(PREFIX)) is not None
+
     def _now(self, name: str) -> tuple[str, ...]:
+        return self._told(name) or ()
+
+    def _told(self, name: str) -> tuple[str, ...] | None:
         rota, now = self._rotas.get(name), self._clock()
         if isinstance(rota, (TurnRota, NamedRota)):
             return rota.now(now)
         known = self._known.get(name)
-        return known[1] if known is not None and timedelta(0) <= now - known[0] <= STALE else ()
+        return known[1] if known is not None and timedelta(0) <= now - known[0] <= STALE else None

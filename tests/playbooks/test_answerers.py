@@ -1,10 +1,13 @@
 """Who could answer a playbook's questions: lists, groups and people are opened as the bot opens them."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from playbooks.answerers import World, problems
+from approvals.request import ApproverGroup
+from playbooks.answerers import World, entries, problems
+from playbooks.approval_policy import ApprovalPolicy, Handover, StepPolicies
 from playbooks.people import Directory, Person
 from playbooks.playbook import Playbook
 from tests.playbooks.worlds import ASKING, NAP, playbook
@@ -96,3 +99,24 @@ def test_what_only_the_execution_will_tell_is_left_open() -> None:
 def test_a_runbook_that_asks_nobody_needs_nobody() -> None:
     """No question, no list."""
     assert found(playbook(runbook=NAP)) == []
+
+
+def test_every_list_of_a_playbook_is_known() -> None:
+    """Those who run, answer, are handed it or asked later, or never may, usually and at one step."""
+    usual = ApprovalPolicy(
+        (ApproverGroup(("S0USUAL",)),),
+        never=("S0NEVER",),
+        delegates=("S0HEIRS",),
+        handovers=(Handover(timedelta(minutes=5), ("S0LATER",)),),
+    )
+    step = ApprovalPolicy((ApproverGroup(("S0STEP",)),), never=("S0BARRED",))
+    one = asking(
+        "S0OWN",
+        runbook=LITERAL.replace("U0LEE", "S0RUNBOOK"),
+        may_run=("S0RUN",),
+        break_glass=("S0GLASS",),
+        approval=StepPolicies(usual, {"ask": step}),
+    )
+
+    wanted = "OWN RUN GLASS USUAL NEVER HEIRS LATER STEP BARRED RUNBOOK"
+    assert {f"S0{each}" for each in wanted.split()} <= set(entries(one))

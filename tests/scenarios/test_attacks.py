@@ -38,6 +38,10 @@ MORE = {
         "title: Restart by nobody\nmay_run: [lee]\napprovers: ['group:void']\n",
         PLAYBOOKS["restart"][1].replace("[sam, kim]", "['group:void']"),
     ),
+    "barred": (
+        f"title: Not by them\nmay_run: [lee]\napproval: {{groups: {{of: [sam, kim]}}, never: [{GROUP}]}}\n",
+        PLAYBOOKS["restart"][1],
+    ),
     "stepped": (
         "title: Restart and look\nmay_run: [lee]\napprovers: [sam]\n",
         f'{PLAYBOOKS["restart"][1]}  - {{name: last, action: "aws:sleep", inputs: {{Duration: PT0S}}}}\n',
@@ -230,6 +234,22 @@ def members(bot: Rig, *users: str) -> None:
     """The user group has these members from now on, and Slack tells so."""
     bot.slack.groups[GROUP] = list(users)
     bot.people.forget()
+
+
+@pytest.mark.parametrize("door", ["slack", "terminal"])
+def test_barred_group(bot: Rig, door: str) -> None:
+    """An approver who is in a user group that never may, in Slack, and where nobody can tell who is in it: refused."""
+    members(bot, bot.sam)
+    value = asked(bot, "run barred i-0abc")
+    sam = bot.service.directory.of_person("sam")
+    assert sam is not None
+    if door == "slack":
+        bot.click(APPROVE, value, bot.sam)
+    else:
+        with pytest.raises(Refused, match="Answer in Slack"):
+            bot.service.operations.decide(value, sam, "Approve")
+
+    untouched(bot)
 
 
 def test_membership_lost_before_the_click(bot: Rig) -> None:
