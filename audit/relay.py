@@ -99,14 +99,14 @@ class Relay:
         limit = 1 if self._failing else BATCH
         at = 0
         try:
-            with self._db.transaction() as tx:
+            with self._db.transaction(gives_way=True) as tx:
                 cursor = max(self._store.lock_cursor(tx, self._name), self._seen)
                 entries = self._store.batch(tx, after=cursor, limit=limit, names=self._names)
                 began = time.monotonic()
                 for number, entry in enumerate(entries, 1):
                     at = entry.seq
                     self._handle(tx, entry)
-                    if time.monotonic() - began > TURN_SECONDS:
+                    if tx.is_in_the_way() or time.monotonic() - began > TURN_SECONDS:
                         entries = entries[:number]
                         break
                 if entries:

@@ -175,7 +175,7 @@ class EmbeddedEngine:
         """Take a due execution to its next wait. Harmless when it is not due, or somebody else has it."""
         carrier = f"{self._here.worker}.{next(self._carriers)}"
         try:
-            with self._here.db.transaction() as tx:
+            with self._here.db.transaction(gives_way=True) as tx:
                 carried = self._take_up(tx, execution_id, carrier)
             while carried is not None:
                 carried = self._perform(carried, carrier)
@@ -239,7 +239,7 @@ class EmbeddedEngine:
             for child_id in (call.step.child_id, *(each.execution_id for each in carried.children)):
                 self._stop_child(child_id, state)
         outcome = self._children.prepared(state, outcome)
-        with self._here.db.transaction() as tx:
+        with self._here.db.transaction(gives_way=True) as tx:
             return self._conclude(tx, carried, outcome, events, carrier)
 
     def _conclude(

@@ -91,8 +91,10 @@ class Transaction:
     A failed statement ends it, on SQLite as on PostgreSQL, unless it stood in an `attempt`.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, is_in_the_way: Callable[[], bool] = lambda: False) -> None:
         self.connection = connection
+        self.is_in_the_way = is_in_the_way
+        """Whether somebody waits for this transaction's end, for whom it would have given way."""
         self.pending: dict[str, Any] = {}
         self.before_commit: dict[object, Listener] = {}
         self.after_commit: list[Listener] = []
@@ -210,13 +212,14 @@ class Database:
         _call_all(self._listeners)
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self, *, gives_way: bool = False) -> Iterator[Transaction]:
         """All rows of the block become durable together, or none do.
 
+        One that `gives_way` lets others write first where there is one writer: nobody waits for an answer of it.
         Raises DatabaseUnavailable when the database is gone or stays locked.
         """
-        with self._alone(), self._translated(), self._connection() as connection:
-            tx = Transaction(connection)
+        with self._alone(), self._translated(), self._connection(gives_way=gives_way) as connection:
+            tx = Transaction(connection, self._group.is_in_the_way)
             yield tx
             tx.conclude()
         _call_all(tx.after_commit)
@@ -263,8 +266,8 @@ class Database:
         if is_read_only:
             raise DatabaseUnavailable("the server takes no writes: it is a standby, or set to read only")
 
-    def _connection(self) -> AbstractContextManager[Connection]:
-        return self._group.member() if self.is_sqlite else self.engine.begin()
+    def _connection(self, *, gives_way: bool = False) -> AbstractContextManager[Connection]:
+        return self._group.member(gives_way=gives_way) if self.is_sqlite else self.engine.begin()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -3,6 +3,9 @@
 SQLite has one writer and a COMMIT waits for the disk. So members take turns on one connection, and the last one in
 line commits for all. Leaving the line and deciding who commits happen under one lock: whoever gives up its turn
 has either committed or left that to somebody who is certain to come.
+
+Members that nobody waits for give way: others go before them in line, and commit without waiting for them. So a click
+waits for one such member at most, however many events are told and steps carried meanwhile.
 """
 
 import math
@@ -11,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -19,6 +23,9 @@ GROUP_LIMIT = 64
 """Members of one commit, at most."""
 GROUP_SECONDS = 0.01
 """So long a commit waits for further members, about as long as the disk takes: the first of them waits for the last."""
+
+GIVING_WAY_SECONDS = 0.5
+"""So long a member lets others go first; then it is one of them."""
 
 
 class TurnNotReached(Exception):
@@ -29,11 +36,26 @@ class CommitFailed(Exception):
     """The shared COMMIT failed, so nobody's rows were saved."""
 
 
+@dataclass(eq=False, slots=True)
+class _Place:
+    """Somebody who waits for the turn since a moment, and whether they let others go first."""
+
+    gives_way: bool
+    since: float
+    turn: threading.Event
+
+    def lets_pass(self, now: float) -> bool:
+        """Whether somebody who gives no way may still go first."""
+        return self.gives_way and now - self.since < GIVING_WAY_SECONDS
+
+
 class _Group:
     """Transactions that share one commit; changed only by whoever has the turn."""
 
     def __init__(self) -> None:
         self.size = 0
+        self.is_awaited = False
+        """Whether somebody in it gives no way."""
         self.closes_at = 0.0
         self.done = threading.Event()
         self.error: BaseException | None = None
@@ -51,22 +73,28 @@ class GroupCommit:
         self._busy_timeout = 0
         self._gate = threading.Lock()
         self._is_taken = False
-        self._line: deque[threading.Event] = deque()
-        """Who waits for the turn, in the order of coming: a busy loop must not overtake a click."""
+        self._line: deque[_Place] = deque()
+        """Who waits for the turn, in the order of coming but for those who give way."""
         self._group = _Group()
         self._writer: Connection | None = None
 
+    def is_in_the_way(self) -> bool:
+        """Whether somebody waits for the turn who gives no way."""
+        with self._gate:
+            return bool(self._line) and not self._line[0].gives_way
+
     @contextmanager
-    def member(self, patience: float | None = None) -> Iterator[Connection]:
+    def member(self, patience: float | None = None, *, gives_way: bool = False) -> Iterator[Connection]:
         """Run the block as one member, let in within `patience` seconds; leave it once the rows are durable.
 
         Raises TurnNotReached, CommitFailed, or DBAPIError when the database is locked or gone.
         """
         patience = self._patience if patience is None else patience
         deadline = time.monotonic() + patience
-        self._take_turn(patience)
+        self._take_turn(patience, gives_way=gives_way)
         try:
             connection, group = self._join(deadline)
+            group.is_awaited |= not gives_way
         except BaseException as error:
             self._group.error = error
             self._finish()
@@ -86,15 +114,15 @@ class GroupCommit:
         """Close the writing connection."""
         self._discard_writer()
 
-    def _take_turn(self, patience: float) -> None:
+    def _take_turn(self, patience: float, *, gives_way: bool) -> None:
         with self._gate:
             if not self._is_taken:
                 self._is_taken = True
                 return
-            place = threading.Event()
-            self._line.append(place)
+            place = _Place(gives_way, time.monotonic(), threading.Event())
+            self._line.insert(self._behind(place), place)
         try:
-            place.wait(patience)
+            place.turn.wait(patience)
         except BaseException:
             # Interrupted in line (Ctrl-C): the one before may count on us for the commit.
             if not self._has_left_line(place):
@@ -103,10 +131,17 @@ class GroupCommit:
         if self._has_left_line(place):
             raise TurnNotReached(f"other writers took longer than {patience:g} s")
 
-    def _has_left_line(self, place: threading.Event) -> bool:
+    def _behind(self, place: _Place) -> int:
+        """How many in line go before a new one."""
+        at = len(self._line)
+        while not place.gives_way and at and self._line[at - 1].lets_pass(place.since):
+            at -= 1
+        return at
+
+    def _has_left_line(self, place: _Place) -> bool:
         """Leave the line; False where the turn was given to us already."""
         with self._gate:
-            if place.is_set():
+            if place.turn.is_set():
                 return False
             self._line.remove(place)
             return True
@@ -165,14 +200,15 @@ class GroupCommit:
         elif group.size:
             self._writing().exec_driver_sql("COMMIT")
 
-    @staticmethod
-    def _may_grow(group: _Group) -> bool:
-        return group.size < GROUP_LIMIT and time.monotonic() < group.closes_at
+    def _may_grow(self, group: _Group) -> bool:
+        """Whether the first in line may join it."""
+        keeps_waiting = group.is_awaited and self._line[0].gives_way
+        return not keeps_waiting and group.size < GROUP_LIMIT and time.monotonic() < group.closes_at
 
     def _give_up_turn(self) -> None:
         """Give the turn to the first in line, while the gate is held."""
         if self._line:
-            self._line.popleft().set()
+            self._line.popleft().turn.set()
         else:
             self._is_taken = False
 

@@ -48,17 +48,17 @@ class Members:
         self.told: list[str] = []
         self._threads: list[threading.Thread] = []
 
-    def add(self, name: str, body: Callable[[Any], object] = lambda _tx: None) -> None:
+    def add(self, name: str, body: Callable[[Any], object] = lambda _tx: None, *, gives_way: bool = False) -> None:
         """Put a member in line that writes `name`, then runs `body`."""
-        thread = threading.Thread(target=self._run, args=(name, body))
+        thread = threading.Thread(target=self._run, args=(name, body, gives_way))
         self._threads.append(thread)
         line = len(self.db._group._line)
         thread.start()
         wait_until(lambda: len(self.db._group._line) > line)
 
-    def _run(self, name: str, body: Callable[[Any], object]) -> None:
+    def _run(self, name: str, body: Callable[[Any], object], gives_way: bool) -> None:  # noqa: FBT001 - a thread's
         try:
-            with self.db.transaction() as tx:
+            with self.db.transaction(gives_way=gives_way) as tx:
                 tx.execute(insert(note).values(text=name))
                 tx.on_commit(lambda: self.told.append(name))
                 body(tx)
@@ -140,6 +140,43 @@ def test_a_commit_does_not_wait_for_ever_new_members(db: Database, monkeypatch: 
 
     assert len(commits) == 4
     assert written(db) == {"first", *"abc"}
+
+
+def order(db: Database) -> list[str]:
+    """The texts that are there, in the order of their writing."""
+    with db.reading() as connection:
+        return list(connection.execute(select(note.c.text).order_by(note.c.id)).scalars())
+
+
+def test_who_gives_way_lets_others_go_first(db: Database) -> None:
+    """Clicks come before the telling of events, each kind in its own order; and commit without waiting for it."""
+    members = Members(db)
+    with commits_counted(db) as commits:
+        with db.transaction(gives_way=True) as tx:
+            tx.execute(insert(note).values(text="first"))
+            assert not tx.is_in_the_way()
+            for name in ("tell 1", "tell 2"):
+                members.add(name, gives_way=True)
+            assert not tx.is_in_the_way()
+            for name in ("click 1", "click 2"):
+                members.add(name)
+            assert tx.is_in_the_way()
+        members.join()
+
+    assert order(db) == ["first", "click 1", "click 2", "tell 1", "tell 2"]
+    assert len(commits) == 2
+
+
+def test_nobody_gives_way_for_ever(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has waited for long enough is overtaken no more, however many clicks come."""
+    monkeypatch.setattr("infra.group_commit.GIVING_WAY_SECONDS", 0.0)
+    members = Members(db)
+    with db.transaction():
+        members.add("tell", gives_way=True)
+        members.add("click")
+    members.join()
+
+    assert order(db) == ["tell", "click"]
 
 
 def test_a_member_alone_commits_at_once(db: Database) -> None:

@@ -19,7 +19,7 @@ MakeWorld = Callable[..., World]
 def reaper(monkeypatch: pytest.MonkeyPatch) -> Reaper:
     """Every transaction goes by it."""
     made, original = Reaper(), Database.transaction
-    monkeypatch.setattr(Database, "transaction", lambda db: made.transaction(original, db))
+    monkeypatch.setattr(Database, "transaction", lambda db, **way: made.transaction(original, db, **way))
     return made
 
 

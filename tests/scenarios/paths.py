@@ -67,9 +67,9 @@ class Reaper:
         self.is_sparing = True
 
     @contextmanager
-    def transaction(self, original: Any, db: Database) -> Iterator[Transaction]:
+    def transaction(self, original: Any, db: Database, **way: bool) -> Iterator[Transaction]:
         """What stands in for `Database.transaction`."""
-        with original(db) as tx:
+        with original(db, **way) as tx:
             yield tx
             is_writing = tx.has_written or bool(tx.before_commit)
             if self.is_sparing or not is_writing or self.kills >= MOST_KILLS or self._chance.random() > 0.3:
