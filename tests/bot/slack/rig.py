@@ -18,6 +18,7 @@ from audit.relay import Relay
 from bot.service import Service
 from bot.slack.alarm_board import AlarmBoard
 from bot.slack.app import build_app
+from bot.slack.budget import Budget
 from bot.slack.client import web_client
 from bot.slack.door import SlackDoor
 from bot.slack.home import Homes
@@ -175,7 +176,8 @@ class Rig:
         self.outbox.pump()
 
     def clock_on(self) -> None:
-        """Let the pause between two edits of one message be over."""
+        """Let the pause between two edits of one message be over, and a channel's minute."""
+        self.outbox._budget = Budget()
         with self.service.db.transaction() as tx:
             tx.execute(update(message_table).values(next_at=self.clock()))
 
