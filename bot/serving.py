@@ -327,19 +327,7 @@ def mornings(service: Service, slack: Assembly, stopping: threading.Event) -> li
     return [Part("schedule", schedule.start, schedule.stop)]
 
 
-def reports(service: Service, stopping: threading.Event) -> list[Part]:
-    """Has the week's break-glass told, where the settings say so; by every process, and once."""
-    entry = service.settings.breakglass_report
-    if entry is None:
-        return []
-    schedule, name = Schedule(), "break-glass report"
-    job = partial(patiently, name, service.breakglass_reports.report, stopping.wait)
-    schedule.weekly(name, entry.day, time.fromisoformat(entry.at), ZoneInfo(entry.timezone), job)
-    return [Part("reports", schedule.start, schedule.stop)]
-
-
-def ground_of(service: Service) -> Ground:
-    """What the Slack door stands on."""
+def _ground(service: Service) -> Ground:
     lists = [entries(playbook) for playbook in service.catalog.all]
     lists += [(entry.schedule,) for entry in service.settings.on_call.values() if entry.kind == "slack"]
     lists += [*service.settings.groups.values(), who_is_named(service.guard_rules.access)]
