@@ -30,6 +30,8 @@ EXPECTED: Final = {
     "rules": "a list of {who, may, playbooks …}",
 }
 """What would be right, by key."""
+SAID_SOMEWHERE: Final = frozenset({"run", "override"})
+"""Verbs for which it matters in which channel something is asked for; the others are about a card, wherever it is."""
 
 
 class AccessInvalid(InvalidLibrary):
@@ -170,6 +172,9 @@ def _problems(file: AccessFile, source: Source, known: Known) -> Iterator[Proble
                     f'"{channel}" is not the id of a channel (C…); Slack shows it at the end of the channel\'s details'
                 )
                 yield source.problem("ACC006", text, _at(source, (*at, "channels"), index))
+        if rule.channels and not (rule.may and {*rule.may} <= SAID_SOMEWHERE):
+            text = "channels count for starts only: a rule that names them must say may: run (or override)"
+            yield source.problem("ACC008", text, (*at, "channels"))
     asking = [each.name for each in known.playbooks if each.needs_approval]
     can_approve = any(rule.rule == "allow" and (not rule.may or "approve" in rule.may) for rule in file.rules)
     if asking and not can_approve and not known.admins:

@@ -142,9 +142,10 @@ class Steering:
                 raise Refused(f"Step `{state.upcoming}` is still to come.")
             self.engine.stop(tx, state.id, actor_of(by), "Complete")
 
-    def retry(self, execution_id: str, by: Identity) -> str:
+    def retry(self, execution_id: str, by: Identity, *, said_in: str) -> str:
         """Go on from the step that failed, in a new execution, whose id is returned. One failure has one retry.
 
+        `said_in` is the channel where it is asked for, which access rules may speak of.
         Raises Refused, NotAllowed (audited).
         """
         with self.db.reading() as connection:
@@ -157,7 +158,7 @@ class Steering:
             raise Refused("The playbook that started it is not here any more.")
         with self.guards.audited(), self.db.transaction() as tx:
             try:
-                return self.guards.start(tx, playbook, order, by, said_in=str(state.context.get("channel") or ""))
+                return self.guards.start(tx, playbook, order, by, said_in=said_in)
             except ParametersInvalid as error:
                 raise Refused(f"{playbook.name} does not take the earlier values any more: {error}") from error
 

@@ -1,6 +1,7 @@
 """Listeners of a card's controls: Stop, Resume, the steps of a run that goes step by step, and Retry."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from slack_bolt import Ack, App
@@ -11,8 +12,19 @@ from bot.slack.door import SlackDoor, pressed
 from bot.slack.guards import offered
 from playbooks.people import Identity
 
-Verb = Callable[[str, Identity, str], str | None]
-"""Called with the execution, the person, and what else the button names; returns what to say."""
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    """Which execution a button is about, what else it names, who pressed it, and in which channel."""
+
+    execution_id: str
+    more: str
+    by: Identity
+    channel: str
+
+
+Verb = Callable[[Click], str | None]
+"""Returns what to say."""
 
 
 class ExecutionListeners:
@@ -39,7 +51,7 @@ class ExecutionListeners:
             execution_id, _, more = pressed(body).partition("|")
 
             def answer() -> str | None:
-                return verb(execution_id, self._door.identity(body), more)
+                return verb(Click(execution_id, more, self._door.identity(body), self._door.address(body)))
 
             text, buttons = offered(self._door, answer)
             self._door.whisper(body, text, blocks=buttons)
@@ -47,26 +59,26 @@ class ExecutionListeners:
 
         return clicked
 
-    def _stop(self, execution_id: str, by: Identity, _more: str) -> None:
-        self._door.operations.stop(execution_id, by)
+    def _stop(self, click: Click) -> None:
+        self._door.operations.stop(click.execution_id, click.by)
 
-    def _resume(self, execution_id: str, by: Identity, step_id: str) -> None:
+    def _resume(self, click: Click) -> None:
         """End the pause that the card showed, not a later one."""
-        self._door.operations.resume(execution_id, by, step_id=step_id)
+        self._door.operations.resume(click.execution_id, click.by, step_id=click.more)
 
-    def _run_step(self, execution_id: str, by: Identity, step: str) -> None:
+    def _run_step(self, click: Click) -> None:
         """Start the step that the card showed, not a later one."""
-        self._door.operations.steering.run_step(execution_id, by, step)
+        self._door.operations.steering.run_step(click.execution_id, click.by, click.more)
 
-    def _skip_step(self, execution_id: str, by: Identity, step: str) -> None:
-        self._door.operations.steering.skip_step(execution_id, by, step)
+    def _skip_step(self, click: Click) -> None:
+        self._door.operations.steering.skip_step(click.execution_id, click.by, click.more)
 
-    def _run_on(self, execution_id: str, by: Identity, _more: str) -> None:
-        self._door.operations.steering.run_on(execution_id, by)
+    def _run_on(self, click: Click) -> None:
+        self._door.operations.steering.run_on(click.execution_id, click.by)
 
-    def _finish(self, execution_id: str, by: Identity, _more: str) -> None:
-        self._door.operations.steering.finish(execution_id, by)
+    def _finish(self, click: Click) -> None:
+        self._door.operations.steering.finish(click.execution_id, click.by)
 
-    def _retry(self, execution_id: str, by: Identity, _more: str) -> str:
-        started = self._door.operations.steering.retry(execution_id, by)
+    def _retry(self, click: Click) -> str:
+        started = self._door.operations.steering.retry(click.execution_id, click.by, said_in=click.channel)
         return f"It goes on as {t.code(started[:8])}. Its own card follows; whoever had to agree is asked again."

@@ -39,6 +39,7 @@ rules:
   - {who: lee, may: run, playbooks: gate, parameters: {Minimum: 2, InstanceId: [i-1, i-2]}}
   - who: [responders, "*"]
     rule: never
+    may: run
     channels: C024BE91L
 """,
     )
@@ -47,7 +48,7 @@ rules:
     assert (admins.who, starter.who) == (("sam",), ("starter",))
     assert first.parameters == {"Minimum": ("2",), "InstanceId": ("i-1", "i-2")}
     assert (first.source, second.source) == ("access.yaml:3", "access.yaml:4")
-    assert (second.effect, second.channels, second.may) == ("never", ("C024BE91L",), ())
+    assert (second.effect, second.channels, second.may) == ("never", ("C024BE91L",), ("run",))
     assert access.ask == "#sre"
     assert {"lee", "responders", "sam"} <= {*who_is_named(access)}
 
@@ -83,7 +84,9 @@ def test_a_file_to_learn_from_changes_nothing(tmp_path: Path) -> None:
             "rules: [{who: lee, playbooks: gate, parameters: {InstanceID: i-1}}]",
             'access.yaml:1:50 no playbook of this rule has a parameter "InstanceID". Did you mean "InstanceId"?',
         ),
-        ("rules: [{who: lee, channels: ops}]", 'access.yaml:1:20 "ops" is not the id of a channel (C…)'),
+        ("rules: [{who: lee, may: [run, stop], channels: C01}]", "access.yaml:1:38 channels count for starts only"),
+        ("rules: [{who: lee, channels: C01}]", "a rule that names them must say may: run (or override)"),
+        ("rules: [{who: lee, may: run, channels: ops}]", 'access.yaml:1:30 "ops" is not the id of a channel (C…)'),
         ("rules: [{who: lee, may: [runn]}]", 'Did you mean "run"?'),
         ("rules: [{who: lee, playbook: gate}]", 'Unknown property "playbook". Did you mean "playbooks"?'),
         ("rules: [{who: lee, rule: forbid}]", "rule: should be allow, deny or never"),

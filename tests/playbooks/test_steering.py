@@ -6,7 +6,13 @@ from audit.events import Actor
 from engine.document import Document
 from engine.execution import Execution
 from engine.validation import parse
+from infra.db import Database
+from playbooks.access import Access, Rule
+from playbooks.guards import GuardRules
+from playbooks.operations import NotAllowed, Order
 from playbooks.steering import skip_to, why_not_to
+from tests.fakes.clock import ManualClock
+from tests.playbooks.waist import LEE, SAM, Waist, gate
 
 RUNBOOK = """\
 schemaVersion: "0.3"
@@ -70,3 +76,25 @@ def test_what_may_ask_is_not_left_out(kept: str) -> None:
 
     assert skip_to(state, document) is None
     assert why_not_to(state, document, "last")
+
+
+FAILS = """\
+schemaVersion: "0.3"
+mainSteps:
+  - {name: bad, action: "aws:executeAwsApi", inputs: {Service: ec2, Api: NoSuchOperation}}
+"""
+
+
+def test_a_retry_is_judged_by_the_channel_it_is_said_in(database: Database, clock: ManualClock) -> None:
+    """Whoever may start it in one channel only may not retry it from another, wherever its card stands."""
+    rules = Access(
+        (Rule("sam anywhere", ("sam",)), Rule("lee in C01", ("lee",), ("run",), playbooks=("f",), channels=("C01",)))
+    )
+    failing = gate(name="f", runbook=FAILS, parameters={}, approvers=())
+    waist = Waist(database, clock, failing, rules=GuardRules(rules))
+    failed = waist.operations.start(Order("f", channel="C01"), SAM)
+    waist.settle()
+
+    with pytest.raises(NotAllowed):
+        waist.operations.steering.retry(failed, LEE, said_in="D0LEE")
+    assert waist.operations.steering.retry(failed, LEE, said_in="C01") != failed
