@@ -16,6 +16,7 @@ from approvals.store import ApprovalStore
 from audit.events import Actor
 from audit.store import AuditStore
 from audit.trail import Entry
+from bot.api.locations import LARGEST, target_locations
 from bot.metrics import Metrics
 from engine.actions import BY_NAME
 from engine.attachments import Attachments, Folder
@@ -36,6 +37,7 @@ from engine.ssm_runner import SsmRunner
 from engine.ssm_store import Look, SsmStore
 from engine.store import ExecutionStore
 from engine.stored_parameters import ReadAhead
+from infra import s3_objects
 from infra.aws import Aws, AwsSession
 from infra.clock import Clock, utc_now
 from infra.db import Database, Transaction
@@ -49,7 +51,7 @@ from playbooks.alarm_care import AlarmCare
 from playbooks.alarm_look import AlarmLooks, Asking
 from playbooks.answering import Answering
 from playbooks.automation import Automation, AutomationParts
-from playbooks.automation_alarms import AlarmWatch
+from playbooks.automation_alarms import AlarmWatch, watch
 from playbooks.automation_facts import AutomationFacts, AutomationSources
 from playbooks.budgets import Budget
 from playbooks.catalog import Catalog
@@ -156,10 +158,15 @@ class Service:
         )
         here = Surroundings(
             self.db, self.executions, self.shelf, BY_NAME, performer, self.clock, documents=self.documents,
-            prepare=self.prepare, admit=lambda *start: self.operations.guards.admit_child(*start),
-            hold=self._why_held,
+            prepare=self.prepare, admit=self._admit, hold=self._why_held,
         )  # fmt: skip
         return EmbeddedEngine(here)
+
+    def _admit(self, tx: Transaction, order: StartOrder, parent: Execution) -> str:
+        why = self.operations.guards.admit_child(tx, order, parent)
+        if not why:
+            watch(tx, TagStore(), order.execution_id, order.context.get("alarms"))
+        return why
 
     def _why_held(self, tx: Transaction) -> str:
         return self.operations.guards.why_held(tx)
@@ -427,6 +434,7 @@ class Service:
             controllers=self._controllers,
             guards=self.operations.guards,
             count_along=self.reactions.count_along,
+            locations=self._locations,
             prepare=self.prepare,
         )
         return Automation(parts)
@@ -458,6 +466,7 @@ class Service:
             self.directory,
             self.clock,
             account=self.settings.api_account,
+            locations=self._locations,
         )
         return AutomationFacts(sources)
 
@@ -480,6 +489,10 @@ class Service:
 
     def _also(self, tx: Transaction, entry: Entry) -> None:
         self.operations.guarding.handle(tx, entry)
+
+    def _locations(self, url: str) -> list[dict[str, Any]]:
+        endpoint = self.settings.aws_endpoint_url
+        return target_locations(url, lambda each: s3_objects.at_url(each, largest=LARGEST, endpoint=endpoint))
 
     @cached_property
     def expiry(self) -> Expiry:

@@ -86,6 +86,8 @@ class ChildOrder:
     fan_out: Mapping[str, Json] = field(default_factory=dict)
     """Rate-control members as StartAutomationExecution spells them, for targets that are sought there."""
     label: str = ""
+    alarms: Mapping[str, Json] = field(default_factory=dict)
+    """AlarmConfiguration of its own; whoever admits it watches the alarm."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from engine.store import ExecutionStore
 from engine.stored_parameters import Prepare, as_it_is
 from engine.targets import fan_out_document, fan_out_parameters
 from infra.aws_models import partition_of
+from infra.canonical import Json
 from infra.db import Transaction
 
 
@@ -87,7 +88,12 @@ class Children:
             document = fan_out_document(document.name, document.version, order.fan_out)
             parameters = fan_out_parameters(parameters, order.fan_out)
         kind = "targets" if order.fan_out else ""
-        context = {"parent_step": parent.step.name if parent.step else "", "target": order.label, "fan_out": kind}
+        context: dict[str, Json] = {
+            "parent_step": parent.step.name if parent.step else "",
+            "target": order.label,
+            "fan_out": kind,
+            "alarms": dict(order.alarms),
+        }
         return StartOrder(
             document, parameters, parent.started_by, order.region or parent.region, order.account or parent.account,
             partition_of(order.region) if order.region else parent.partition, execution_id=child_id,

@@ -37,6 +37,10 @@ class Target:
     role: str = ""
     fan_out: Mapping[str, Json] = field(default_factory=dict)
     """Members of a further fan-out that runs there (Targets of a TargetLocation)."""
+    alarms: Mapping[str, Json] = field(default_factory=dict)
+    """The alarm that cancels what runs there (TargetLocationAlarmConfiguration)."""
+    group: int = 0
+    """Which TargetLocation it is of: each has its own pace."""
 
 
 def resolved(members: Members, aws: AwsApi) -> list[Target]:
@@ -47,10 +51,12 @@ def resolved(members: Members, aws: AwsApi) -> list[Target]:
         found = [_mapped(each) for each in members["TargetMaps"]]
     else:
         found = list(_valued(members, aws))
-    unique = list({target.key: target for target in found}.values())
+    unique: dict[str, Target] = {}
+    for target in found:
+        unique.setdefault(target.key, target)
     if len(unique) > MOST_TARGETS:
         raise ValueError(f"a fan-out may reach at most {MOST_TARGETS:,} targets; it would be {len(unique):,}")
-    return unique
+    return [*unique.values()]
 
 
 def _mapped(each: Mapping[str, Any]) -> Target:
@@ -120,15 +126,25 @@ def _pages(
 
 
 def _places(members: Members, aws: AwsApi) -> Iterator[Target]:
-    for location in _list(members["TargetLocations"]):
-        accounts = _accounts(location, aws) or [aws.account]
+    for number, location in enumerate(_list(members["TargetLocations"])):
+        accounts = _accounts(location, aws) if location.get("Accounts") else [aws.account]
         regions = [str(each) for each in _list(location.get("Regions"))] or [aws.region]
         role = str(location.get("ExecutionRoleName") or EXECUTION_ROLE)
-        inner = _inner(location, members)
+        inner, alarms = _inner(location, members), _alarms(location)
         for account in accounts:
             arn = role if role.startswith("arn:") else f"arn:{aws.partition}:iam::{account}:role/{role}"
             for region in regions:
-                yield Target(f"{account}/{region}", {}, account, region, arn, inner)
+                yield Target(f"{account}/{region}", {}, account, region, arn, inner, alarms, number)
+
+
+def _alarms(location: Members) -> dict[str, Json]:
+    found = location.get("TargetLocationAlarmConfiguration")
+    if not found:
+        return {}
+    alarms = _list(found.get("Alarms")) if isinstance(found, dict) else []
+    if len(alarms) != 1 or not isinstance(alarms[0], dict) or not alarms[0].get("Name"):
+        raise ValueError('TargetLocationAlarmConfiguration needs one alarm, such as {"Alarms": [{"Name": "web-cpu"}]}')
+    return dict(found)
 
 
 def _inner(location: Members, members: Members) -> dict[str, Json]:

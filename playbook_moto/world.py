@@ -14,25 +14,28 @@ from approvals.store import ApprovalStore
 from audit.store import AuditStore
 from bot.api.asked import Asked
 from bot.api.automations import AutomationOperations
+from bot.api.locations import LARGEST, target_locations
 from engine.actions import BY_NAME
 from engine.dispatch.local import LocalDispatcher
 from engine.embedded import EmbeddedEngine, Surroundings
 from engine.execution import Execution
 from engine.performing import Performer
+from engine.protocol import StartOrder
 from engine.scripts.runner import ScriptRunner
 from engine.scripts.script import ScriptPolicy
 from engine.shelf import DocumentShelf
 from engine.store import ExecutionStore
 from engine.stored_parameters import ReadAhead
 from infra.clock import utc_now
-from infra.db import Database
+from infra.db import Database, Transaction
+from infra.s3_objects import content, place_of
 from migrations.tables import all_tables
 from playbook_moto.aws import MotoAws
 from playbook_moto.documents import MotoDocuments
 from playbook_moto.timers import Agenda, VirtualClock
 from playbooks.answering import Answering
 from playbooks.automation import Automation, AutomationParts
-from playbooks.automation_alarms import AlarmWatch
+from playbooks.automation_alarms import AlarmWatch, watch
 from playbooks.automation_facts import AutomationFacts, AutomationSources
 from playbooks.catalog import Catalog
 from playbooks.deciding import Deciding
@@ -100,7 +103,7 @@ class World:
         return EmbeddedEngine(
             Surroundings(
                 self._db, self._executions, self._shelf, BY_NAME, performer, clock, documents=documents,
-                prepare=self._prepare,
+                prepare=self._prepare, admit=_admit,
             )
         )  # fmt: skip
 
@@ -118,16 +121,21 @@ class World:
             AutomationParts(
                 self._db, self._audit, self._executions, deciding, TagStore(), self._shelf, self._engine, documents,
                 directory, reactions.question, clock, self.account, count_along=reactions.count_along,
-                prepare=self._prepare,
+                prepare=self._prepare, locations=self._locations,
             )
         )  # fmt: skip
         facts = AutomationFacts(
             AutomationSources(
                 self._db, self._executions, self._shelf, TagStore(), PreviewStore(), documents, BY_NAME, directory,
-                clock, self.account,
+                clock, self.account, locations=self._locations,
             )
         )  # fmt: skip
         return AutomationOperations(verbs, facts)
+
+    def _locations(self, url: str) -> list[dict[str, Any]]:
+        """What moto's S3 keeps for a TargetLocationsURL."""
+        aws = MotoAws(self.account, self.region, self._settings.endpoint).session(region=self.region)
+        return target_locations(url, lambda each: content(aws, *place_of(each), largest=LARGEST))
 
     def _new_alarms(self) -> AlarmWatch:
         aws = MotoAws(self.account, self.region, self._settings.endpoint)
@@ -188,6 +196,12 @@ class World:
     def close(self) -> None:
         """Stop everything."""
         self._end()
+
+
+def _admit(tx: Transaction, order: StartOrder, _parent: Execution) -> str:
+    """Every child may run; its alarm, if it has one, is watched."""
+    watch(tx, TagStore(), order.execution_id, order.context.get("alarms"))
+    return ""
 
 
 def _weakly(method: Any) -> Any:

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, Protocol
 
 from sqlalchemy.exc import IntegrityError
@@ -49,6 +49,11 @@ GOING_ON: Final = frozenset({SignalType.APPROVE, SignalType.RESUME, SignalType.S
 STOPPING: Final = ("Cancel", "Complete", str(SignalType.STOP_STEP))
 
 
+def no_locations(_url: str) -> list[dict[str, Any]]:
+    """Used where no file can be read."""
+    raise SsmRefused("InvalidTarget", "TargetLocationsURL cannot be read here; give TargetLocations.")
+
+
 class DocumentFinder(Protocol):
     """Where the documents to start are."""
 
@@ -58,6 +63,8 @@ class DocumentFinder(Protocol):
 
 Controllers = Callable[[Execution], tuple[str, ...] | None]
 """Who may stop and steer an execution, besides who started it; None where every caller may."""
+Locations = Callable[[str], list[dict[str, Any]]]
+"""The TargetLocations in the file of a URL. Raises SsmRefused."""
 Question = Callable[[Transaction, Execution, StepExecution], ApprovalRequest]
 """The approval request of a waiting step, asked now if it was not before."""
 
@@ -81,6 +88,7 @@ class AutomationParts:
     controllers: Controllers = lambda _: None
     count_along: Then = leave_it
     """Has the step hear of an answer at once, where it may."""
+    locations: Locations = no_locations
     prepare: Prepare = as_it_is
     """Reads ahead what a start needs of Parameter Store."""
     guards: Guards | None = None
@@ -100,6 +108,8 @@ class Wish:
     tags: Mapping[str, str] = field(default_factory=dict)
     targets: Mapping[str, Any] = field(default_factory=dict)
     """The members that say what to run on, and how fast (playbooks/automation_targets.py); {} = it runs once."""
+    locations_url: str = ""
+    """Where a file says the TargetLocations; it is read once, when it starts."""
     alarms: Mapping[str, Any] = field(default_factory=dict)
     """AlarmConfiguration: which alarm cancels it; {} = none."""
     fingerprint: str = ""
@@ -121,6 +131,7 @@ class Automation:
         if known is not None:
             return known
         document = self._parts.documents.wanted(wish.document, wish.version)
+        wish = located(wish, self._parts.locations)
         try:
             return self._start(self._parts.prepare(self._order(wish, document, key, by, principal)), wish, by)
         except Denied as error:
@@ -145,6 +156,8 @@ class Automation:
             checked(document, parameters, wish.targets)
             document, parameters = fanned_out(document, parameters, wish.targets)
             context["fan_out"] = "targets"
+            if wish.locations_url:
+                context["locations_url"] = wish.locations_url.partition("?")[0]
         return StartOrder(
             document,
             parameters,
@@ -166,8 +179,7 @@ class Automation:
             execution_id = guards.start_document(tx, order, by) if guards else self._parts.engine.start(tx, order)
             if execution_id == order.execution_id:
                 self._parts.tags.put(tx, KIND, execution_id, wish.tags)
-                if wish.alarms:
-                    automation_alarms.watch(tx, self._parts.tags, execution_id, wish.alarms)
+                automation_alarms.watch(tx, self._parts.tags, execution_id, wish.alarms)
                 return execution_id
             state = self._parts.executions.get(tx, execution_id)
         return _same(state, wish)
@@ -307,6 +319,15 @@ class Automation:
     def _note(self, event: Event) -> None:
         with self._parts.db.transaction() as tx:
             self._parts.audit.append(tx, [event], self._parts.clock())
+
+
+def located(wish: Wish, locations: Locations) -> Wish:
+    """The wish with the TargetLocations that its URL leads to. Raises SsmRefused."""
+    if not wish.locations_url:
+        return wish
+    if wish.targets.get("TargetLocations"):
+        raise SsmRefused("InvalidTarget", "Give either TargetLocations or TargetLocationsURL, not both.")
+    return replace(wish, targets={**wish.targets, "TargetLocations": locations(wish.locations_url)})
 
 
 def fingerprint(said: Mapping[str, Any]) -> str:

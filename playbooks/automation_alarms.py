@@ -34,8 +34,10 @@ Call = Callable[[Execution, str, str, Mapping[str, Any]], Mapping[str, Any]]
 """Calls AWS (service, operation, members) where and as whom an execution runs. Raises AwsRefused, AwsUnreachable."""
 
 
-def watch(tx: Transaction, tags: TagStore, execution_id: str, configuration: Mapping[str, Any]) -> None:
-    """Remember which alarm an execution that is being started must not outlive."""
+def watch(tx: Transaction, tags: TagStore, execution_id: str, configuration: Any) -> None:
+    """Remember which alarm an execution that is being started must not outlive, if any."""
+    if not configuration:
+        return
     ignores = "yes" if configuration.get("IgnorePollAlarmFailure") else "no"
     tags.put(tx, WATCHED, execution_id, {"alarm": str(configuration["Alarms"][0]["Name"]), "ignores": ignores})
 

@@ -19,7 +19,7 @@ from engine.wire import automation_execution
 from infra.clock import Clock
 from infra.db import Database, Transaction
 from playbooks import automation_alarms
-from playbooks.automation import KIND, DocumentFinder, Wish, not_found
+from playbooks.automation import KIND, DocumentFinder, Locations, Wish, located, no_locations, not_found
 from playbooks.automation_targets import checked, is_cross_account, is_fan_out, previewed, view
 from playbooks.documents.refusals import SsmRefused
 from playbooks.documents.store import PreviewStore, TagStore
@@ -44,6 +44,7 @@ class AutomationSources:
     directory: Directory
     clock: Clock
     account: str
+    locations: Locations = no_locations
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,9 @@ class AutomationFacts:
         if not is_fan_out(state):
             return found
         found = {name: value for name, value in found.items() if name not in ("CurrentStepName", "CurrentAction")}
-        return {**found, **view(state, self._from.executions.children(connection, state.id))}
+        children = self._from.executions.children(connection, state.id)
+        alarms = {child.id: automation_alarms.told(connection, self._from.tags, child) for child in children}
+        return {**found, **view(state, children, alarms)}
 
     def _executed_by(self, state: Execution) -> str:
         """The ARN of who started it; people of other doors show the account that the directory knows, or their name."""
@@ -137,6 +140,7 @@ class AutomationFacts:
     def preview(self, wish: Wish, by: Identity) -> str:
         """Look at what a start would do; returns the id under which the result can be had. Raises SsmRefused."""
         document, now = self._from.documents.wanted(wish.document, wish.version), self._from.clock()
+        wish = located(wish, self._from.locations)
         facts = self._previewed(wish, document, by, now)
         preview_id = str(uuid.uuid4())
         with self._from.db.transaction() as tx:

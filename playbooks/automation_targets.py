@@ -3,6 +3,7 @@
 Source: reference/ssm-automation.md §5.6 and appendix B; SSM API reference, AutomationExecution.
 """
 
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +23,8 @@ MEMBERS: Final = tuple(TYPES)
 """The members of StartAutomationExecution that say what to run on, and how fast."""
 FANS: Final = ("Targets", "TargetMaps", "TargetLocations")
 KEYS: Final = ("ParameterValues", "ResourceGroup", "resource-groups:Name", "InstanceIds", "AWS::EC2::Instance")
+ACCOUNT: Final = re.compile(r"\d{12}|ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}|r-[a-z0-9]{4,32}", re.ASCII)
+REGION: Final = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 Facts = dict[str, Any]
 
 
@@ -52,14 +55,22 @@ def _check_targets(document: Document, members: Mapping[str, Any]) -> None:
     if name and not targets:
         raise _invalid("TargetParameterName needs Targets, whose values it is to take.")
     for place in locations:
-        if place.get("TargetLocationAlarmConfiguration"):
-            raise _invalid("TargetLocationAlarmConfiguration is not carried out here; give AlarmConfiguration for all.")
+        _check_place(place)
     for target in targets:
         key = str(target.get("Key", ""))
         if key not in KEYS and not key.startswith("tag:"):
             raise _invalid(f'The key of a target is one of tag:NAME, {", ".join(KEYS)}; not "{key}".')
     for unknown in _names(members) - document.parameters.keys():
         raise _invalid(f'{document.name} has no parameter "{unknown}" that targets could be given to.')
+
+
+def _check_place(place: Mapping[str, Any]) -> None:
+    for account in place.get("Accounts") or ():
+        if not ACCOUNT.fullmatch(account):
+            raise _invalid(f'An account has twelve digits, a unit begins with ou- or r-; "{account}" is neither.')
+    for region in place.get("Regions") or ():
+        if not REGION.fullmatch(region):
+            raise _invalid(f'A Region is one such as eu-west-1, not "{region}".')
 
 
 def _names(members: Mapping[str, Any]) -> set[str]:
@@ -104,16 +115,23 @@ def is_cross_account(state: Execution) -> bool:
     return is_fan_out(state) and bool(state.parameters.get("TargetLocations"))
 
 
-def view(state: Execution, children: Sequence[Execution]) -> Facts:
-    """The members of AutomationExecution that are other than those of an execution with steps of its own."""
-    supplied, by_id = state.parameters.get("RuntimeParameters"), {child.id: child for child in children}
-    runs = [(*each, by_id.get(identity)) for each, identity in _targets(state)]
+def view(state: Execution, children: Sequence[Execution], alarms: Mapping[str, Facts]) -> Facts:
+    """The members of AutomationExecution that are other than those of an execution with steps of its own.
+
+    `alarms` are AlarmConfiguration and TriggeredAlarms of each child that has them.
+    """
+    supplied, by_key = (
+        state.parameters.get("RuntimeParameters"),
+        {each.context.get("target"): each for each in children},
+    )
+    runs: list[Run] = [(key, given, by_key.get(key)) for key, given in _targets(state)]
     plain = supplied if isinstance(supplied, dict) else {}
     return {
         "Parameters": {name: strings(value) for name, value in plain.items() if value is not None},
         **{name: state.parameters[name] for name in MEMBERS if state.parameters.get(name)},
         "ResolvedTargets": {"ParameterValues": [key for key, _, _ in runs], "Truncated": False},
-        "StepExecutions": [_step(state, key, given, child) for key, given, child in runs],
+        **({"TargetLocationsURL": url} if (url := state.context.get("locations_url")) else {}),
+        "StepExecutions": [_step(state, each, alarms.get(each[2].id, {}) if each[2] else {}) for each in runs],
         "ProgressCounters": _counters(runs),
         "TargetsSummary": _summary(runs),
         "Outputs": {},
@@ -124,15 +142,12 @@ Run = tuple[str, Mapping[str, Json], Execution | None]
 """A target: what it is known by, its parameters, and its execution once it is begun."""
 
 
-def _targets(state: Execution) -> list[tuple[tuple[str, Mapping[str, Json]], str]]:
-    """Each target that was found, with the id of its execution ("" = not begun), in order."""
-    memo = state.steps[-1].memo if state.steps else {}
-    targets, children = memo.get("targets"), memo.get("children")
-    if not isinstance(targets, list) or not isinstance(children, list):
-        return []
-    ids = [*map(str, children), *[""] * (len(targets) - len(children))]
-    found: list[Any] = [((str(each[0]), {**each[1], **_place(each)}), ids[n]) for n, each in enumerate(_lists(targets))]
-    return found
+def _targets(state: Execution) -> list[tuple[str, Mapping[str, Json]]]:
+    """What each target that was found is known by, and its parameters, in order."""
+    targets = state.steps[-1].memo.get("targets") if state.steps else None
+    return (
+        [(str(each[0]), {**each[1], **_place(each)}) for each in _lists(targets)] if isinstance(targets, list) else []
+    )
 
 
 def _lists(values: Sequence[Json]) -> list[list[Any]]:
@@ -144,7 +159,8 @@ def _place(target: Sequence[Any]) -> dict[str, Json]:
     return {"Account": target[2], "Region": target[3]} if target[2] else {}
 
 
-def _step(state: Execution, key: str, given: Mapping[str, Json], child: Execution | None) -> Facts:
+def _step(state: Execution, run: Run, alarms: Facts) -> Facts:
+    key, given, child = run
     found: Facts = {
         "StepName": key,
         "Action": "aws:executeAutomation",
@@ -154,9 +170,12 @@ def _step(state: Execution, key: str, given: Mapping[str, Json], child: Executio
         "IsEnd": False,
         "IsCritical": True,
     }
+    if is_cross_account(state):
+        found["TargetLocation"] = {"Accounts": [given["Account"]], "Regions": [given["Region"]]}
     if child is None:
         return found
     found |= {
+        "TriggeredAlarms": alarms.get("TriggeredAlarms"),
         "StepExecutionId": str(uuid.uuid5(uuid.UUID(child.id), "step")),
         "ExecutionStartTime": child.created_at,
         "ExecutionEndTime": child.ended_at,

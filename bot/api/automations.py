@@ -15,10 +15,6 @@ from playbooks.automation_targets import MEMBERS
 from playbooks.documents.refusals import SsmRefused
 
 MOST_TAGS_AT_START: Final = 5
-NOT_CARRIED_OUT: Final = {
-    "TargetLocationsURL": "InvalidTarget",
-}
-"""Members that this engine cannot honour, and the code they are refused with: never taken and then ignored."""
 
 
 class AutomationOperations:
@@ -42,7 +38,6 @@ class AutomationOperations:
 
     def start(self, asked: Asked) -> Answer:
         """StartAutomationExecution."""
-        _refuse_what_is_not_carried_out(asked.given)
         execution_id = self._verbs.start(_wish(asked), asked.by, principal=asked.principal)
         return {"AutomationExecutionId": execution_id}
 
@@ -93,13 +88,13 @@ class AutomationOperations:
     def preview(self, asked: Asked) -> Answer:
         """StartExecutionPreview."""
         inputs = (asked.given.get("ExecutionInputs") or {}).get("Automation") or {}
-        _refuse_what_is_not_carried_out(inputs)
         wish = Wish(
             asked.text("DocumentName"),
             asked.region,
             asked.text("DocumentVersion"),
             inputs.get("Parameters") or {},
             targets=_targets(inputs),
+            locations_url=inputs.get("TargetLocationsURL") or "",
         )
         try:
             return {"ExecutionPreviewId": self._facts.preview(wish, asked.by)}
@@ -125,6 +120,7 @@ def _wish(asked: Asked) -> Wish:
         asked.text("ClientToken"),
         found,
         _targets(given),
+        asked.text("TargetLocationsURL"),
         given.get("AlarmConfiguration") or {},
         fingerprint(given),
     )
@@ -132,12 +128,6 @@ def _wish(asked: Asked) -> Wish:
 
 def _targets(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: given[name] for name in MEMBERS if given.get(name)}
-
-
-def _refuse_what_is_not_carried_out(given: Mapping[str, Any]) -> None:
-    for name, code in NOT_CARRIED_OUT.items():
-        if given.get(name):
-            raise ApiError(code, f"{name} is not carried out here; leave it out.")
 
 
 def _metadata(execution: Facts) -> Facts:

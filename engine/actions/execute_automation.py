@@ -5,7 +5,8 @@ holds the targets and the ids of the children begun, and the children themselves
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -55,12 +56,14 @@ class ExecuteAutomationInputs(ActionInputs):
         return {name: value for name, value in (self.runtime_parameters or {}).items() if value is not None}
 
     @property
-    def pace(self) -> tuple[str | None, str | None]:
-        """MaxConcurrency and MaxErrors of the outermost fan-out: places where there are some, else targets."""
+    def paces(self) -> list[tuple[str | None, str | None]]:
+        """MaxConcurrency and MaxErrors of each group of targets: the places of one TargetLocation, else all of them."""
         if not self.target_locations:
-            return self.max_concurrency, self.max_errors
-        first = self.target_locations[0]
-        return str(first.get("TargetLocationMaxConcurrency") or 1), str(first.get("TargetLocationMaxErrors") or 0)
+            return [(self.max_concurrency, self.max_errors)]
+        return [
+            (str(each.get("TargetLocationMaxConcurrency") or 1), str(each.get("TargetLocationMaxErrors") or 0))
+            for each in self.target_locations
+        ]
 
 
 class ExecuteAutomation(Action[ExecuteAutomationInputs]):
@@ -104,53 +107,90 @@ def _judged(child: ChildResult) -> Outcome:
 # -- a fan-out
 
 
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Targets with one pace."""
+
+    targets: list[Target]
+    pace: Pace
+
+
 def _fan_out(inputs: ExecuteAutomationInputs, members: Mapping[str, Any], context: ActionContext) -> Outcome:
     try:
         kept = context.memo.get("targets")
         targets = [_read(each) for each in kept] if isinstance(kept, list) else resolved(members, context.aws)
-        pace = pace_of(*inputs.pace, len(targets))
+        groups = _groups(inputs, targets)
     except (AwsRefused, AwsUnreachable) as error:
         return call_failed(error, while_doing="resolving the targets")
     except ValueError as error:
         return Failed(str(error), Stage.INPUT_VALIDATION, is_final=True)
     if not targets:
         return Succeeded({"Status": "Success", "Output": []}, response="No target was found; nothing was run.")
-    return _next(inputs, targets, pace, context)
+    return _next(inputs, groups, context)
 
 
-def _next(inputs: ExecuteAutomationInputs, targets: list[Target], pace: Pace, context: ActionContext) -> Outcome:
-    begun = context.memo.get("children")
-    known: list[Json] = [*begun] if isinstance(begun, list) else []
-    count = len(known)
-    ended = [child for child in context.children if child.status is not None]
-    errors = [child for child in ended if child.status != "Success"]
-    standing = Standing(len(targets) - count, count - len(ended), len(ended), len(errors))
-    if is_over(standing, pace):
-        return _concluded(inputs, targets, pace, context)
-    more = [_order(inputs, target, context) for target in targets[count : count + to_begin(standing, pace)]]
+def _groups(inputs: ExecuteAutomationInputs, targets: list[Target]) -> list[_Group]:
+    found: list[_Group] = []
+    for number, pace in enumerate(inputs.paces):
+        ours = [target for target in targets if target.group == number]
+        found.append(_Group(ours, pace_of(*pace, len(ours))))
+    return found
+
+
+def _next(inputs: ExecuteAutomationInputs, groups: list[_Group], context: ActionContext) -> Outcome:
+    kept = context.memo.get("children")
+    known = [str(each) for each in kept] if isinstance(kept, list) else []
+    ended = {child.execution_id: child.status == "Success" for child in context.children if child.status is not None}
+    more: list[Target] = []
+    standings = [_standing(group, known, ended, context) for group in groups]
+    if all(is_over(standing, group.pace) for group, standing in zip(groups, standings, strict=True)):
+        return _concluded(inputs, groups, context)
+    for group, standing in zip(groups, standings, strict=True):
+        fresh = [target for target in group.targets if _child_id(target, context) not in known]
+        more += fresh[: to_begin(standing, group.pace)]
+    orders = [_order(inputs, target, context) for target in more]
+    targets = [target for group in groups for target in group.targets]
     memo: dict[str, Json] = {
         "targets": [_plain(target) for target in targets],
-        "children": [*known, *(order.execution_id for order in more)],
+        "children": [*known, *(order.execution_id for order in orders)],
         "ended": len(ended),
     }
-    say = f"{len(ended)} of {len(targets)} targets are done, {len(errors)} of them with errors"
-    return Waiting(children=tuple(more), memo=memo, say=say)
+    errors = sum(not is_good for is_good in ended.values())
+    say = f"{len(ended)} of {len(targets)} targets are done, {errors} of them with errors"
+    return Waiting(children=tuple(orders), memo=memo, say=say)
+
+
+def _standing(group: _Group, known: Collection[str], ended: Mapping[str, bool], context: ActionContext) -> Standing:
+    """`ended` says of each child that is over whether it succeeded."""
+    ids = [_child_id(target, context) for target in group.targets]
+    begun = [each for each in ids if each in known]
+    over = [ended[each] for each in begun if each in ended]
+    return Standing(len(ids) - len(begun), len(begun) - len(over), len(over), over.count(False))
+
+
+def _child_id(target: Target, context: ActionContext) -> str:
+    """The same on every repetition of the attempt."""
+    return str(uuid.uuid5(uuid.UUID(context.token), target.key))
 
 
 def _order(inputs: ExecuteAutomationInputs, target: Target, context: ActionContext) -> ChildOrder:
     return ChildOrder(
         inputs.document_name, inputs.document_version or "", {**inputs.parameters, **target.parameters},
-        execution_id=str(uuid.uuid5(uuid.UUID(context.token), target.key)), account=target.account,
-        region=target.region, role=target.role, fan_out=target.fan_out, label=target.key,
+        execution_id=_child_id(target, context), account=target.account,
+        region=target.region, role=target.role, fan_out=target.fan_out, label=target.key, alarms=target.alarms,
     )  # fmt: skip
 
 
-def _concluded(inputs: ExecuteAutomationInputs, targets: list[Target], pace: Pace, context: ActionContext) -> Outcome:
+def _concluded(inputs: ExecuteAutomationInputs, groups: list[_Group], context: ActionContext) -> Outcome:
     by_id = {child.execution_id: child for child in context.children}
-    pairs = [(target, by_id.get(_order(inputs, target, context).execution_id)) for target in targets]
-    ran = [(target, child) for target, child in pairs if child is not None]
-    bad = [(target, child) for target, child in ran if child.status != "Success"]
-    is_good = len(bad) <= pace.most_errors
+    ran: list[tuple[Target, ChildResult]] = []
+    bad: list[tuple[Target, ChildResult]] = []
+    is_good = True
+    for group in groups:
+        pairs = [(target, by_id.get(_child_id(target, context))) for target in group.targets]
+        ours = [(target, child) for target, child in pairs if child is not None]
+        wrong = [(target, child) for target, child in ours if child.status != "Success"]
+        ran, bad, is_good = [*ran, *ours], [*bad, *wrong], is_good and len(wrong) <= group.pace.most_errors
     outputs: dict[str, Json] = {
         "ExecutionId": [child.execution_id for _, child in ran],
         "Status": "Success" if is_good else "Failed",
@@ -162,12 +202,14 @@ def _concluded(inputs: ExecuteAutomationInputs, targets: list[Target], pace: Pac
         f"{target.key}: {child.status} {child.failure_message}".strip() for target, child in bad[:MOST_TOLD]
     )
     more = f" and {len(bad) - MOST_TOLD} more" if len(bad) > MOST_TOLD else ""
-    left = f"; {len(targets) - len(ran)} targets were not begun" if len(ran) < len(targets) else ""
+    count = sum(len(group.targets) for group in groups)
+    left = f"; {count - len(ran)} targets were not begun" if len(ran) < count else ""
     return Failed(f"{len(bad)} of {len(ran)} targets did not succeed ({told}{more}){left}", outputs=outputs)
 
 
 def _plain(target: Target) -> Json:
-    return [target.key, dict(target.parameters), target.account, target.region, target.role, dict(target.fan_out)]
+    place: list[Json] = [target.account, target.region, target.role]
+    return [target.key, dict(target.parameters), *place, dict(target.fan_out), dict(target.alarms), target.group]
 
 
 def _read(kept: Any) -> Target:

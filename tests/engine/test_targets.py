@@ -89,6 +89,20 @@ def test_places() -> None:
     assert found[0].fan_out == {}
 
 
+def test_a_place_without_accounts_left_is_no_place() -> None:
+    """Where every account that is named is excluded, nothing runs: not in the bot's own account either."""
+    location = {"Accounts": ["123456789012"], "ExcludeAccounts": ["123456789012"], "Regions": ["eu-west-1"]}
+
+    assert resolved({"TargetLocations": [location]}, answering()) == []
+    assert len(resolved({"TargetLocations": [{"Regions": ["eu-west-1"]}]}, answering())) == 1
+
+
+def test_an_alarm_of_a_place_has_a_name() -> None:
+    """It is checked before anything runs there."""
+    with pytest.raises(ValueError, match="needs one alarm"):
+        resolved({"TargetLocations": [{"TargetLocationAlarmConfiguration": {"Alarms": []}}]}, answering())
+
+
 def test_targets_within_places() -> None:
     """Targets are sought in each place, under the place's own bounds where it has some."""
     location = {"Accounts": ["9"], "Regions": ["eu-west-1"], "TargetsMaxErrors": "3"}

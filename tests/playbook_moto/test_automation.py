@@ -1,6 +1,7 @@
 """Runbooks in moto: started through a mocked AWS, they do to it what they would do to AWS."""
 
 import gc
+import json
 import subprocess
 import sys
 import threading
@@ -258,6 +259,32 @@ def test_moto_is_as_it_was_afterwards() -> None:
         )
         with pytest.raises(NotImplementedError):
             ssm.start_automation_execution(DocumentName="Anything")
+
+
+def test_places_may_stand_in_a_file_of_the_mocked_s3(aws: Mocked) -> None:
+    """TargetLocationsURL is the URL that boto3 presigns, and the alarm of a location ends what runs there."""
+    cloudwatch, s3 = aws.client("cloudwatch"), aws.client("s3")
+    cloudwatch.put_metric_alarm(
+        AlarmName="web", ComparisonOperator="GreaterThanThreshold", EvaluationPeriods=1, MetricName="CPU",
+        Namespace="N", Period=60, Statistic="Average", Threshold=1,
+    )  # fmt: skip
+    cloudwatch.set_alarm_state(AlarmName="web", StateValue="OK", StateReason="fine")
+    watched = {"Alarms": [{"Name": "web"}]}
+    place = {"Accounts": ["123456789012"], "Regions": [REGION], "TargetLocationAlarmConfiguration": watched}
+    s3.create_bucket(Bucket="fleet", CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket="fleet", Key="where to.json", Body=json.dumps([place]))
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": "fleet", "Key": "where to.json"})
+    aws.create("Ask", runbook(ask()))
+    execution_id = aws.start("Ask", TargetLocationsURL=url)
+
+    assert aws.execution(execution_id)["TargetLocations"] == [place]
+
+    cloudwatch.set_alarm_state(AlarmName="web", StateValue="ALARM", StateReason="test")
+    (step,) = aws.execution(execution_id)["StepExecutions"]
+
+    assert (step["StepStatus"], step["TriggeredAlarms"]) == ("Cancelled", [{"Name": "web", "State": "ALARM"}])
+    with pytest.raises(ClientError, match="cannot be read"):
+        aws.start("Ask", TargetLocationsURL=url.replace("where", "nowhere"))
 
 
 class TestApprovers:

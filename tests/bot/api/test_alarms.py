@@ -120,3 +120,21 @@ def test_there_is_one_alarm(world: ApiWorld) -> None:
     two = {"Alarms": [{"Name": "web"}, {"Name": "db"}]}
 
     assert code(lambda: world.start(AlarmConfiguration=two)) == "ValidationException"
+
+
+def test_an_alarm_of_one_location_ends_what_runs_there(both: ApiWorld, alarms: Alarms) -> None:
+    """The other location goes on; the step of the place says which alarm it was."""
+    alarms.states["db"] = "OK"
+    both.client().create_document(Name="Ask", Content=runbook(ask()))
+    here = {"Accounts": ["123456789012"], "Regions": ["eu-west-1"], "TargetLocationAlarmConfiguration": WEB}
+    there = {**here, "Regions": ["us-east-1"], "TargetLocationAlarmConfiguration": {"Alarms": [{"Name": "db"}]}}
+    execution_id = both.start("Ask", TargetLocations=[here, there])
+    alarms.states["web"] = "ALARM"
+    look(both)
+    first, second = told(both, execution_id)["StepExecutions"]
+    child = told(both, first["Outputs"]["ExecutionId"][0])
+
+    assert (first["StepStatus"], second["StepStatus"]) == ("Cancelled", "InProgress")
+    assert first["TriggeredAlarms"] == child["TriggeredAlarms"] == [{"Name": "web", "State": "ALARM"}]
+    assert child["AlarmConfiguration"] == WEB
+    assert "TriggeredAlarms" not in second

@@ -1,9 +1,12 @@
 """Rate control through SSM's API: one start on many targets, told as AWS tells it."""
 
+import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
+from infra import s3_objects
 from infra.db import Database
 from tests.bot.api.test_automations import code
 from tests.bot.api.worlds import ACCOUNT, ApiWorld, ask, nap, runbook
@@ -168,6 +171,26 @@ def test_places_and_targets_are_three_levels(world: ApiWorld) -> None:
     assert [each["AutomationExecutionId"] for each in listed["AutomationExecutionMetadataList"]] == [parent]
 
 
+def test_each_location_has_its_own_pace(world: ApiWorld) -> None:
+    """An error in a place ends what is not begun of its location, not of the others; one is too much altogether."""
+    strict = {"Accounts": [ACCOUNT], "Regions": ["eu-west-1", "eu-west-2"]}
+    lenient = {
+        "Accounts": [ACCOUNT],
+        "Regions": ["us-east-1", "us-east-2"],
+        "TargetLocationMaxErrors": "2",
+        "TargetLocationMaxConcurrency": "2",
+    }
+    parent = world.start("Nap-Each", **on("bad", TargetLocations=[strict, lenient]))
+    run(world)
+    found = get(world, parent)
+
+    assert {step["StepName"].partition("/")[2]: step["StepStatus"] for step in found["StepExecutions"]} == {
+        "eu-west-1": "Failed", "eu-west-2": "Cancelled", "us-east-1": "Failed", "us-east-2": "Failed",
+    }  # fmt: skip
+    assert found["StepExecutions"][2]["TargetLocation"] == {"Accounts": [ACCOUNT], "Regions": ["us-east-1"]}
+    assert found["AutomationExecutionStatus"] == "Failed"
+
+
 def test_a_value_is_never_evaluated(world: ApiWorld) -> None:
     """What a caller says reaches the child letter by letter."""
     parent = world.start("Nap-Each", **on("{{ global:REGION }}"))
@@ -191,8 +214,8 @@ def test_a_value_is_never_evaluated(world: ApiWorld) -> None:
         (on("a", Parameters={"Size": ["huge"]}), "InvalidAutomationExecutionParametersException"),
         (on("a", Parameters={"Whom": ["x"]}), "InvalidAutomationExecutionParametersException"),
         (
-            on("a", TargetLocations=[{"TargetLocationAlarmConfiguration": {"Alarms": [{"Name": "web"}]}}]),
-            "InvalidTarget",
+            {"TargetLocations": [{"TargetLocationAlarmConfiguration": {"Alarms": [{"Name": "a"}, {"Name": "b"}]}}]},
+            "ValidationException",
         ),
     ],
 )  # fmt: skip
@@ -202,6 +225,69 @@ def test_targets_that_cannot_be_meant_are_refused(lone: ApiWorld, members: dict[
 
     assert code(lambda: client.start_automation_execution(DocumentName="Nap-Each", **members)) == wanted
     assert client.describe_automation_executions()["AutomationExecutionMetadataList"] == []
+
+
+URL = "https://fleet.s3.eu-west-1.amazonaws.com/where.json?X-Amz-Signature=0123"
+PLACE = {"Accounts": [ACCOUNT], "Regions": ["eu-west-1"]}
+
+
+def serve(monkeypatch: pytest.MonkeyPatch, content: str) -> list[str]:
+    """S3 has that object; returns the URLs it is asked for."""
+    asked: list[str] = []
+
+    def read(url: str, **_: Any) -> bytes:
+        asked.append(url)
+        return content.encode()
+
+    monkeypatch.setattr(s3_objects, "at_url", read)
+    return asked
+
+
+@pytest.mark.parametrize("content", [json.dumps([PLACE]), json.dumps({"TargetLocations": [PLACE]})])
+def test_places_may_stand_in_a_file(lone: ApiWorld, monkeypatch: pytest.MonkeyPatch, content: str) -> None:
+    """It is read once, when the execution starts; what signs the URL is kept nowhere."""
+    asked, token = serve(monkeypatch, content), "00000000-0000-4000-8000-000000000000"
+    parent = lone.start("Nap-Each", **on("a", TargetLocationsURL=URL, ClientToken=token))
+    again = lone.start("Nap-Each", **on("a", TargetLocationsURL=URL, ClientToken=token))
+    run(lone)
+    found = get(lone, parent)
+
+    assert (again, asked) == (parent, [URL])
+    assert found["AutomationExecutionStatus"] == "Success"
+    assert found["TargetLocations"] == [PLACE]
+    assert found["TargetLocationsURL"] == "https://fleet.s3.eu-west-1.amazonaws.com/where.json"
+    with lone.database.reading() as connection:
+        assert "X-Amz" not in str([entry.event.data for entry in lone.service.audit.entries(connection)])
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("<Error/>", "the file is not JSON"),
+        ("{}", "There is no TargetLocations"),
+        ("[]", "greater than or equal to 1"),
+        ('[{"Accounts": ["me"]}]', "twelve digits"),
+        ('[{"Regions": ["{{x}}"]}]', "is one such as eu-west-1"),
+        ('[{"Place": 1}]', "Unknown member 'Place'"),
+        ('["x"]', "can not be converted"),
+    ],
+)
+def test_a_file_that_says_something_else_starts_nothing(
+    lone: ApiWorld, monkeypatch: pytest.MonkeyPatch, content: str, words: str
+) -> None:
+    """It is checked as the member would be; so is a URL of any other host, or beside TargetLocations."""
+    asked = serve(monkeypatch, content)
+    start = lone.client().start_automation_execution
+
+    with pytest.raises(ClientError, match=f"InvalidTarget.*{words}"):
+        start(DocumentName="Nap-Each", **on("a", TargetLocationsURL=URL))
+    asked.clear()
+    both = on("a", TargetLocationsURL=URL, TargetLocations=[PLACE])
+    assert code(lambda: start(DocumentName="Nap-Each", **both)) == "InvalidTarget"
+    elsewhere = on("a", TargetLocationsURL="https://fleet.example.com/where.json")
+    assert code(lambda: start(DocumentName="Nap-Each", **elsewhere)) == "ValidationException"
+    assert asked == []
+    assert lone.client().describe_automation_executions()["AutomationExecutionMetadataList"] == []
 
 
 def test_one_token_is_one_fan_out(world: ApiWorld) -> None:
