@@ -255,7 +255,7 @@ class Operations:
 
         Raises UnknownPlaybook, NotAllowed (audited), ParametersRefused.
         """
-        playbook = self._runnable(order.playbook, by)
+        playbook = self.runnable(order.playbook, by)
         if names_of(playbook.runbook, order.parameters):
             order = replace(order, stored=self._parts.prepare(self.planned(order, by)).stored)
         with self.guards.audited(), self._parts.db.transaction() as tx:
@@ -284,12 +284,12 @@ class Operations:
 
     def planned(self, order: Order, by: Identity) -> StartOrder:
         """The start that `start` would make now, for a preview. Raises as `start` does."""
-        playbook = self._runnable(order.playbook, by)
+        playbook = self.runnable(order.playbook, by)
         with self._parts.db.reading() as connection:
             record = self._parts.alarms.get(connection, order.suggestion_id) if order.suggestion_id else None
         return self._wish(playbook, order, record, by)
 
-    def _runnable(self, name: str, by: Identity) -> Playbook:
+    def runnable(self, name: str, by: Identity) -> Playbook:
         """The playbook, which this person may run. Raises UnknownPlaybook, NotAllowed (audited)."""
         playbook = self._parts.catalog.get(name)
         if playbook is None:

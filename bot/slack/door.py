@@ -136,9 +136,8 @@ class SlackDoor:
             log.info("form not filled in", error=str(error))
 
     def must_be_runnable(self, facts: PlaybookFacts, by: Identity) -> None:
-        """Raises Refused unless this person may run the playbook."""
-        if all(each.name != facts.name for each in self.queries.playbooks(by)):
-            raise Refused(f"You may not run `{facts.name}`.")
+        """Raises NotAllowed (audited) unless this person may run the playbook, on some values at least."""
+        self.operations.runnable(facts.name, by)
 
     def attempt(self, what: Callable[[], str | None]) -> str | None:
         """Do it; returns what to say in marked-up text. Known refusals become their sentence, the rest an apology."""

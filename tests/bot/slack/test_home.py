@@ -164,6 +164,7 @@ def test_a_refusal_in_the_home_is_a_notice(rig: Rig) -> None:
 
     assert [view["title"]["text"] for view in rig.opened()] == ["Not started", "Not started"]
     assert "You may not run" in json.dumps(rig.opened()[0])
+    assert "access.refused" in rig.events()
     assert "There is no playbook" in json.dumps(rig.opened()[1])
 
 
