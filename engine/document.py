@@ -133,6 +133,8 @@ class Document:
     outputs: tuple[str, ...] = ()
     files: Mapping[str, Json] = field(default_factory=dict)
     version: str = "1"
+    target_type: str = ""
+    """What it is run on (`/AWS::EC2::Instance`), where it is kept under a name that says so; no part of the text."""
     positions: Mapping[Path, Position] = field(default_factory=dict, compare=False, repr=False)
     tree: Mapping[str, Json] = field(default_factory=dict, compare=False, repr=False)
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from engine.action import AwsApi
 from engine.document import Document
+from engine.target_types import grouped_as, tagged_as, target_type
 from engine.validation import parse
 from infra.canonical import Json
 
@@ -43,14 +44,17 @@ class Target:
     """Which TargetLocation it is of: each has its own pace."""
 
 
-def resolved(members: Members, aws: AwsApi) -> list[Target]:
-    """The targets of a fan-out, in order, each once. Raises ValueError, AwsRefused, AwsUnreachable."""
+def resolved(members: Members, aws: AwsApi, document: Document | None = None) -> list[Target]:
+    """The targets of a fan-out, in order, each once. Raises ValueError, AwsRefused, AwsUnreachable.
+
+    What a tag or a group selects is for the document to say that runs there.
+    """
     if members.get("TargetLocations"):
         found = list(_places(members, aws))
     elif members.get("TargetMaps"):
         found = [_mapped(each) for each in members["TargetMaps"]]
     else:
-        found = list(_valued(members, aws))
+        found = list(_valued(members, aws, document))
     unique: dict[str, Target] = {}
     for target in found:
         unique.setdefault(target.key, target)
@@ -64,27 +68,31 @@ def _mapped(each: Mapping[str, Any]) -> Target:
     return Target(key, {name: _list(value) for name, value in each.items()})
 
 
-def _valued(members: Members, aws: AwsApi) -> Iterator[Target]:
+def _valued(members: Members, aws: AwsApi, document: Document | None) -> Iterator[Target]:
     name = members.get("TargetParameterName")
     targets = _list(members.get("Targets"))
     if not name:
         raise ValueError("Targets need TargetParameterName: the parameter that each target's value is given to")
     if len(targets) != 1:
         raise ValueError("Only one resource group or tag can be specified at a time")
-    for value in _values(str(targets[0].get("Key", "")), targets[0], str(name), aws):
+    kind = target_type(document, str(name))
+    for value in _values(str(targets[0].get("Key", "")), targets[0], kind, aws):
         yield Target(value, {str(name): [value]})
 
 
-def _values(key: str, target: Mapping[str, Any], name: str, aws: AwsApi) -> Iterator[str]:
+def _values(key: str, target: Mapping[str, Any], kind: str, aws: AwsApi) -> Iterator[str]:
     values = [str(value) for value in _list(target.get("Values"))]
     if key.startswith("tag:"):
         tag: dict[str, Any] = {"Key": key.removeprefix("tag:")} | ({"Values": values} if values else {})
-        wanted = {"TagFilters": [tag]} | ({"ResourceTypeFilters": ["ec2:instance"]} if _is_instance(name) else {})
+        filters = tagged_as(kind)
+        wanted = {"TagFilters": [tag]} | ({"ResourceTypeFilters": filters} if filters else {})
         answers = _pages(aws, "resourcegroupstaggingapi", "GetResources", wanted, paged_by="PaginationToken")
         found = (each["ResourceARN"] for answer in answers for each in answer.get("ResourceTagMappingList") or [])
         yield from map(_identifier, found)
     elif key in ("ResourceGroup", "resource-groups:Name"):
-        pages = _pages(aws, "resource-groups", "ListGroupResources", {"Group": values[0] if values else ""})
+        asked: dict[str, Any] = {"Group": values[0] if values else ""}
+        asked |= {"Filters": grouped_as(kind)} if kind else {}
+        pages = _pages(aws, "resource-groups", "ListGroupResources", asked)
         found = (each["ResourceArn"] for page in pages for each in page.get("ResourceIdentifiers") or [])
         yield from map(_identifier, found)
     elif key == "ParameterValues" or (key in ("InstanceIds", "AWS::EC2::Instance") and values != ["*"]):
@@ -98,11 +106,6 @@ def _values(key: str, target: Mapping[str, Any], name: str, aws: AwsApi) -> Iter
     else:
         known = "tag:NAME, ResourceGroup, ParameterValues, InstanceIds"
         raise ValueError(f'the key of a target must be one of {known}, not "{key}"')
-
-
-def _is_instance(name: str) -> bool:
-    plain = name.lower()
-    return "instance" in plain and "db" not in plain and "rds" not in plain
 
 
 def _identifier(arn: str) -> str:

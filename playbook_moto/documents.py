@@ -1,6 +1,7 @@
 """Documents as moto keeps them, read the way AWS reads them."""
 
 import json
+from dataclasses import replace
 from typing import Any, Final
 
 from moto.core.exceptions import ServiceException
@@ -35,9 +36,10 @@ class MotoDocuments:
         except ServiceException as error:
             raise SsmRefused(VERSION_NOT_FOUND, f"{asked.name} has no version {asked.number}.") from error
         try:
-            return parse(_text(found.content), name=asked.name, version=found.document_version)
+            document = parse(_text(found.content), name=asked.name, version=found.document_version)
         except RunbookRefused as error:
             raise SsmRefused(NOT_FOUND, f"{asked.name} is no Automation document: {error}") from error
+        return replace(document, target_type=found.target_type or "")
 
     def find(self, name: str, version: str) -> Document:
         """The document for aws:executeAutomation. Raises LookupError with a sentence."""

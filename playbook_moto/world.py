@@ -95,10 +95,9 @@ class World:
     def _new_engine(self, backend: SimpleSystemManagerBackend, scripts: ScriptRunner) -> EmbeddedEngine:
         clock = utc_now if self._settings.real_time else self._clock
         aws = MotoAws(self.account, self.region, self._settings.endpoint)
-        poll = timedelta(seconds=self._settings.poll_seconds)
-        performer = Performer(BY_NAME, aws.of, clock, poll=poll, services={"scripts": scripts})
+        poll, documents = timedelta(seconds=self._settings.poll_seconds), MotoDocuments(backend)
+        performer = Performer(BY_NAME, aws.of, clock, poll=poll, services={"scripts": scripts, "documents": documents})
         self._shelf = DocumentShelf(self._executions)
-        documents = MotoDocuments(backend)
         self._prepare = ReadAhead(lambda _: aws.session(region=self.region).parameter, clock)
         return EmbeddedEngine(
             Surroundings(

@@ -163,7 +163,7 @@ class AutomationFacts:
             action = self._from.actions.get(step.action)
             impact = action.impact if action is not None else "Undetermined"
             impacts[impact] = impacts.get(impact, 0) + 1
-        automation = {"StepPreviews": impacts, **previewed(wish.targets, wish.region)}
+        automation = {"StepPreviews": impacts, **previewed(wish.targets, wish.region, document.target_type)}
         return {"Status": "Success", "ExecutionPreview": {"Automation": automation}}
 
     def previewed(self, preview_id: str) -> Facts:

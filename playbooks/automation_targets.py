@@ -83,7 +83,7 @@ def _invalid(sentence: str) -> SsmRefused:
     return SsmRefused("InvalidTarget", sentence)
 
 
-def previewed(members: Mapping[str, Any], region: str) -> Facts:
+def previewed(members: Mapping[str, Any], region: str, kind: str = "") -> Facts:
     """Where such a start would run, and on how many targets as far as that is known without asking AWS."""
     places = members.get("TargetLocations") or ()
     targets = members.get("Targets") or ()
@@ -93,7 +93,7 @@ def previewed(members: Mapping[str, Any], region: str) -> Facts:
     regions = [name for place in places for name in place.get("Regions") or ()]
     return {
         "Regions": list(dict.fromkeys(regions)) or [region],
-        "TargetPreviews": [{"Count": count} for count in counts],
+        "TargetPreviews": [{"Count": count, **({"TargetType": kind} if kind else {})} for count in counts],
         "TotalAccounts": len(accounts) or 1,
     }
 

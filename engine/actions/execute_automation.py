@@ -118,7 +118,7 @@ class _Group:
 def _fan_out(inputs: ExecuteAutomationInputs, members: Mapping[str, Any], context: ActionContext) -> Outcome:
     try:
         kept = context.memo.get("targets")
-        targets = [_read(each) for each in kept] if isinstance(kept, list) else resolved(members, context.aws)
+        targets = [_read(each) for each in kept] if isinstance(kept, list) else _resolved(members, context)
         groups = _groups(inputs, targets)
     except (AwsRefused, AwsUnreachable) as error:
         return call_failed(error, while_doing="resolving the targets")
@@ -127,6 +127,17 @@ def _fan_out(inputs: ExecuteAutomationInputs, members: Mapping[str, Any], contex
     if not targets:
         return Succeeded({"Status": "Success", "Output": []}, response="No target was found; nothing was run.")
     return _next(inputs, groups, context)
+
+
+def _resolved(members: Mapping[str, Any], context: ActionContext) -> list[Target]:
+    """Raises ValueError, AwsRefused, AwsUnreachable."""
+    documents = context.services.get("documents")
+    try:
+        name, version = str(members["DocumentName"]), str(members.get("DocumentVersion") or "")
+        document = documents.find(name, version) if documents is not None else None
+    except LookupError as error:
+        raise ValueError(str(error)) from error
+    return resolved(members, context.aws, document)
 
 
 def _groups(inputs: ExecuteAutomationInputs, targets: list[Target]) -> list[_Group]:

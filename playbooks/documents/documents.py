@@ -246,7 +246,7 @@ class Documents:
 
     def _described(self, reader: Reader, named: NamedDocument, version: DocumentVersion) -> Described:
         document = self._parts.shelf.get(reader, version.digest)
-        document = replace(document, name=named.name, version=str(version.number))
+        document = replace(document, name=named.name, version=str(version.number), target_type=version.target_type)
         return Described(named, version, document, self._parts.tags.of(reader, KIND, named.name))
 
     @contextmanager

@@ -1,5 +1,6 @@
 """What a fan-out reaches: by list, tag, group, map, and in other accounts and Regions."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,9 +8,17 @@ import pytest
 from engine.expressions import Scope, resolve
 from engine.parameters import bind
 from engine.targets import fan_out_document, fan_out_parameters, resolved
+from engine.validation import parse
 from infra.canonical import Json
 from tests.engine.actions.rig import TableAws, answering
 
+NAP = """\
+schemaVersion: "0.3"
+parameters:
+  Which: {type: String}
+mainSteps:
+  - {name: nap, action: "aws:sleep", inputs: {Duration: PT1S}}
+"""
 ARN = "arn:aws:ec2:eu-west-1:123456789012:"
 MAPPINGS = [{"ResourceARN": f"{ARN}instance/i-1"}, {"ResourceARN": f"{ARN}instance/i-2"}]
 MORE = {"ResourceTagMappingList": MAPPINGS[:1], "PaginationToken": "x"}
@@ -31,6 +40,45 @@ def test_by_tag() -> None:
         "TagFilters": [{"Key": "App", "Values": ["web"]}],
         "ResourceTypeFilters": ["ec2:instance"],
     }
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted"),
+    [
+        ("/AWS::EC2::Instance", ["ec2:instance"]),
+        ("/AWS::EC2::SecurityGroup", ["ec2:security-group"]),
+        ("/AWS::EC2::VPC", ["ec2:vpc"]),
+        ("/AWS::RDS::DBInstance", ["rds:db"]),
+        ("/AWS::S3::Bucket", ["s3"]),
+        ("/AWS::Lambda::Function", ["lambda:function"]),
+        ("/AWS::ElasticLoadBalancingV2::TargetGroup", ["elasticloadbalancing:targetgroup"]),
+        ("/", None),
+    ],
+)
+def test_a_documents_target_type_says_what_a_tag_selects(kind: str, wanted: list[str] | None) -> None:
+    """In the words of the tagging API, whatever the parameter is called; "/" is everything."""
+    aws = answering(resourcegroupstaggingapi__GetResources={"ResourceTagMappingList": []})
+    document = replace(parse(NAP, name="Nap"), target_type=kind)
+    resolved({"TargetParameterName": "InstanceId", "Targets": [{"Key": "tag:App"}]}, aws, document)
+
+    assert aws.asked[0][1].get("ResourceTypeFilters") == wanted
+
+
+def test_without_a_target_type_the_parameter_says_it() -> None:
+    """By its type; and a group is asked for those only."""
+    aws = answering(resource_groups__ListGroupResources={"ResourceIdentifiers": []})
+    text = NAP.replace("type: String", 'type: "List<AWS::EC2::Instance::Id>"')
+    targets = [{"Key": "ResourceGroup", "Values": ["web"]}]
+    resolved({"TargetParameterName": "Which", "Targets": targets}, aws, parse(text, name="Nap"))
+
+    assert aws.asked[0][1]["Filters"] == [{"Name": "resource-type", "Values": ["AWS::EC2::Instance"]}]
+
+
+def test_a_target_type_that_is_none_is_said() -> None:
+    """Rather than everything being selected."""
+    document = replace(parse(NAP, name="Nap"), target_type="/somewhere")
+    with pytest.raises(ValueError, match='not "/somewhere"'):
+        resolved({"TargetParameterName": "Which", "Targets": [{"Key": "tag:App"}]}, answering(), document)
 
 
 def test_by_group() -> None:
