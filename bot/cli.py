@@ -7,6 +7,7 @@ import click
 from bot.demo.cli import demo
 from bot.terminal.access import access
 from bot.terminal.api import api
+from bot.terminal.breakglass import breakglass
 from bot.terminal.executions import COMMANDS
 from bot.terminal.graph import graph
 from bot.terminal.guards import GUARD_COMMANDS
@@ -29,7 +30,9 @@ def cli() -> None:
     """From a red alarm to an approved, finished, audited runbook."""
 
 
-for command in (*COMMANDS, *PROCESS_COMMANDS, runbook, audit, timeline, demo, api, worker, access, *GUARD_COMMANDS):
+for command in (*COMMANDS, *PROCESS_COMMANDS, *GUARD_COMMANDS):
+    cli.add_command(command)
+for command in (runbook, audit, timeline, demo, api, worker, access, breakglass):
     cli.add_command(command)
 runbook.add_command(rehearse)
 runbook.add_command(graph)

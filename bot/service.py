@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
@@ -43,7 +44,7 @@ from infra.clock import Clock, utc_now
 from infra.db import Database, Transaction
 from infra.oncall import opsgenie, pagerduty
 from infra.settings import Settings, load
-from infra.settings_model import OnCallEntry
+from infra.settings_model import BreakGlassReportEntry, OnCallEntry
 from migrations import runner
 from playbooks.access_file import Known, load_access
 from playbooks.alarm import Alarm
@@ -70,6 +71,7 @@ from playbooks.people import Directory, Identity, Person
 from playbooks.previewing import Previews
 from playbooks.queries import Queries, Sources, targets_of
 from playbooks.reactions import Reactions
+from playbooks.reporting import Reporting
 from playbooks.resources import Resources
 from playbooks.store import AlarmStore
 
@@ -137,7 +139,7 @@ class Service:
     @cached_property
     def services(self) -> Mapping[str, Any]:
         """What actions get beyond AWS, by name."""
-        return {"scripts": self.scripts, "documents": self.documents}
+        return {"scripts": self.scripts}
 
     @cached_property
     def scripts(self) -> ScriptRunner:
@@ -367,6 +369,20 @@ class Service:
             answering=self.answering,
         )
         return Queries(sources)
+
+    @cached_property
+    def breakglass_reports(self) -> Reporting:
+        """Tells each week's break-glass, once."""
+        entry = self.settings.breakglass_report or BreakGlassReportEntry()
+        return Reporting(
+            self.db,
+            self.audit,
+            self.queries.breakglass,
+            self.clock,
+            ZoneInfo(entry.timezone),
+            channel=entry.channel or self.settings.channel,
+            is_told_when_quiet=entry.even_if_quiet,
+        )
 
     @cached_property
     def alarm_care(self) -> AlarmCare:

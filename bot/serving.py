@@ -30,6 +30,7 @@ from engine.dispatch.local import LocalDispatcher
 from infra.announcements import Announcements
 from infra.db import DatabaseUnavailable
 from infra.leadership import Lead, Leadership, is_anybody_leading
+from infra.patience import patiently
 from infra.settings import SettingsInvalid
 from infra.shared_clock import SharedClock
 from migrations import runner
@@ -142,6 +143,7 @@ def build(service: Service) -> Serving:
         *intake_parts,
         web,
         *event_parts(service, serving.stopping),
+        *reports(service, serving.stopping),
         *_api(service, serving.stopping),
     ]
     for problem in service.catalog.warnings:  # a broken folder stops the start here, before anything runs
@@ -325,6 +327,17 @@ def mornings(service: Service, slack: Assembly, stopping: threading.Event) -> li
     schedule = Schedule()
     schedule.daily("digest", at, zone, found.tell)
     return [Part("schedule", schedule.start, schedule.stop)]
+
+
+def reports(service: Service, stopping: threading.Event) -> list[Part]:
+    """Has the week's break-glass told, where the settings say so; by every process, and once."""
+    entry = service.settings.breakglass_report
+    if entry is None:
+        return []
+    schedule, name = Schedule(), "break-glass report"
+    job = partial(patiently, name, service.breakglass_reports.report, stopping.wait)
+    schedule.weekly(name, entry.day, time.fromisoformat(entry.at), ZoneInfo(entry.timezone), job)
+    return [Part("reports", schedule.start, schedule.stop)]
 
 
 def _ground(service: Service) -> Ground:

@@ -73,8 +73,8 @@ class AdoptEntry(BaseModel):
     """Where to look; empty = the bot's own Region."""
 
 
-class DigestEntry(BaseModel):
-    """When and where the digest of the last day is told: what ran, who approved, what is still to be reviewed."""
+class Timed(BaseModel):
+    """What is told at a time of day, and where."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -93,6 +93,19 @@ class DigestEntry(BaseModel):
         except (ZoneInfoNotFoundError, ValueError) as error:
             raise ValueError(f'"{value}" is not a name of the tz database, such as Europe/Berlin') from error
         return value
+
+
+class DigestEntry(Timed):
+    """When and where the digest of the last day is told: what ran, who approved, what is still to be reviewed."""
+
+
+class BreakGlassReportEntry(Timed):
+    """When and where the last whole week's break-glass is told: who, where, why, what came of it, its review."""
+
+    day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "monday"
+    """The day of the week."""
+    even_if_quiet: bool = False
+    """Whether it is also told that nobody broke the glass."""
 
 
 class FreezeEntry(BaseModel):
@@ -204,6 +217,8 @@ class Settings(BaseModel):
     """Whether forms ask AWS: for instances, buckets and roles to choose, and for previews; otherwise ids are typed."""
     channel: str = ""
     """Where cards go when the playbook names no channel."""
+    breakglass_report: BreakGlassReportEntry | None = BreakGlassReportEntry()
+    """The weekly report of break-glass, such as {day: friday, at: "15:00"}; empty = none."""
     digest: DigestEntry | None = None
     """The morning's digest, such as {at: "08:30", timezone: Europe/Berlin}; empty = none."""
 

@@ -121,6 +121,8 @@ def _default(field: FieldInfo) -> str:
         return f"`{str(value).lower()}`"
     if isinstance(value, SecretStr) or value in ("", (), {}, None):
         return ""
+    if isinstance(value, BaseModel):
+        return "as below"
     return f"`{value}`"
 
 

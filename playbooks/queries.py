@@ -23,6 +23,9 @@ from infra.masking import PLAIN
 from playbooks.access import Access, Wish, implicit
 from playbooks.alarm_queries import AlarmQueries, alarm_facts
 from playbooks.answering import Answering
+from playbooks.breakglass import LOOK_BACK as BREAKGLASS_BACK
+from playbooks.breakglass import NAMES as BREAKGLASS
+from playbooks.breakglass import BreakGlassReport, Week, report_of, used
 from playbooks.digest import DAY, LOOK_BACK, NAMES, DigestFacts, digest_of, started
 from playbooks.facts import (
     AlarmFacts,
@@ -324,6 +327,18 @@ class Queries:
                 if state is not None
             ]
         return digest_of(entries, found, since=since, until=until)
+
+    def breakglass(self, week: Week) -> BreakGlassReport:
+        """What a week brought of break-glass, and how it stands now."""
+        with self._from.db.reading() as connection:
+            entries = self._from.audit.since(connection, week.since - BREAKGLASS_BACK, BREAKGLASS)
+            states = (self._from.executions.get(connection, each) for each in used(entries))
+            found = [
+                hidden(_brief(state, self._from.shelf.of(connection, state)), masking_of(state))
+                for state in states
+                if state is not None
+            ]
+        return report_of(entries, found, week)
 
     def timeline(self, execution_id: str) -> Sequence[TimelineEntry]:
         """The execution's story in order. Raises NotFound."""

@@ -27,19 +27,24 @@ class Schedule:
 
     def daily(self, name: str, at: time, zone: tzinfo, job: Callable[[], object]) -> None:
         """Call `job` every day when a clock in that zone shows `at`, and once at the start for a time just passed."""
+        self._add(name, CronTrigger(hour=at.hour, minute=at.minute, timezone=zone), job)
 
+    def weekly(self, name: str, day: str, at: time, zone: tzinfo, job: Callable[[], object]) -> None:
+        """The same on one day of the week, such as `monday`."""
+        self._add(name, CronTrigger(day_of_week=day[:3], hour=at.hour, minute=at.minute, timezone=zone), job)
+
+    def _add(self, name: str, trigger: CronTrigger, job: Callable[[], object]) -> None:
         def run() -> None:
             try:
                 job()
             except Exception:  # one day's trouble must not end the job
                 log.exception("scheduled job failed", job=name)
 
-        trigger = CronTrigger(hour=at.hour, minute=at.minute, timezone=zone)
         self._scheduler.add_job(run, trigger, id=name, name=name, replace_existing=True)
         self._scheduler.add_job(run, id=f"{name} at the start", name=name, replace_existing=True)
 
     def next_times(self) -> dict[str, datetime]:
-        """When each daily job runs next."""
+        """When each job runs next."""
         jobs = self._scheduler.get_jobs()
         return {job.id: job.next_run_time for job in jobs if getattr(job, "next_run_time", None) is not None}
 

@@ -6,19 +6,13 @@ from datetime import datetime, time, timedelta, tzinfo
 from time import sleep
 from typing import Final
 
-import structlog
-
 from bot.slack.store import DETAILS, DIGEST, SlackStore
 from infra.clock import Clock
-from infra.db import Database, DatabaseUnavailable
-
-log = structlog.get_logger()
+from infra.db import Database
+from infra.patience import patiently
 
 LATE: Final = timedelta(hours=3)
 """So long after its hour a process that comes up still sends it; later it is of no use."""
-AFTER_TROUBLE: Final = timedelta(seconds=5)
-TRIES: Final = 720
-"""An hour of them."""
 
 
 def latest(now: datetime, at: time, zone: tzinfo) -> datetime:
@@ -44,14 +38,7 @@ class Mornings:
 
     def tell(self) -> None:
         """Want the digest that is due, and again while the database is away; called at its hour and at the start."""
-        for _ in range(TRIES):
-            try:
-                self.pump()
-            except DatabaseUnavailable as error:
-                log.warning("digest waits for the database", error=str(error))
-                self.pause(AFTER_TROUBLE.total_seconds())
-            else:
-                return
+        patiently("digest", self.pump, self.pause)
 
     def pump(self) -> None:
         """Want the digest that is due. Raises DatabaseUnavailable."""

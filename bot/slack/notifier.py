@@ -20,6 +20,7 @@ from bot.slack.store import (
     OUTPUT,
     PROGRESS,
     QUESTION,
+    REPORT,
     STOPPED,
     TEXT,
     SlackStore,
@@ -106,6 +107,8 @@ class Notifier:
         elif event.name in LANES:
             self._repaint(tx, entry)
             self._more(tx, entry)
+        elif event.name == "breakglass.reported":
+            self._reported(tx, entry)
         elif event.name in ("bot.paused", "bot.resumed"):
             self._switched(tx)
         tell(tx, entry, self._store, self._clock, channel=self._channel, command="/playbook")
@@ -232,6 +235,21 @@ class Notifier:
                 thread_key=key,
                 text=alarm_blocks.recovered(str(data.get("name")), str(data.get("state"))),
             )
+
+    def _reported(self, tx: Transaction, entry: Entry) -> None:
+        """The week's break-glass, rendered when it is sent."""
+        data, channel = entry.event.data, str(entry.event.data.get("channel") or self._channel)
+        if not channel:
+            return
+        self._store.want(
+            tx,
+            f"breakglass:{data.get('week')}",
+            kind=REPORT,
+            subject=f"{data.get('week')}|{data.get('zone')}",
+            channel=channel,
+            now=self._clock(),
+            lane=DETAILS,
+        )
 
     def _switched(self, tx: Transaction) -> None:
         """Every card of what is open says whether everything is paused."""

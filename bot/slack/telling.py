@@ -6,14 +6,16 @@ Each is rendered when it is sent, from the facts, in which secrets are masked al
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
-from bot.slack.blocks import answers, controls, digest
+from bot.slack.blocks import answers, breakglass, controls, digest
 from bot.slack.blocks import text as t
 from bot.slack.blocks.text import escape_lines
 from bot.slack.door import SlackDoor
 from bot.slack.files import TextFile, named
 from bot.slack.store import SlackMessage
 from infra.canonical import Json, canonical
+from playbooks.breakglass import week_named
 from playbooks.done import TELLING
 from playbooks.facts import ExecutionFacts, StepFacts, TimelineEntry
 from playbooks.timeline import as_json, as_markdown, outcome
@@ -80,6 +82,14 @@ def morning(door: SlackDoor, message: SlackMessage) -> Painted:
     facts = door.queries.digest(datetime.fromisoformat(message.subject))
     links = door.links([each.id for each in facts.executions])
     return {"text": digest.fallback(facts), "blocks": digest.digest(facts, links)}
+
+
+def week(door: SlackDoor, message: SlackMessage) -> Painted:
+    """The break-glass of the week that the subject names, in its zone."""
+    name, _, zone = message.subject.partition("|")
+    facts = door.queries.breakglass(week_named(name, ZoneInfo(zone)))
+    links = door.links([each.execution_id for each in (*facts.lines, *facts.earlier)])
+    return {"text": breakglass.fallback(facts), "blocks": breakglass.report(facts, links)}
 
 
 def _said(text: str, key: str) -> dict[str, Any]:

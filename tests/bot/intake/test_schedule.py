@@ -53,3 +53,14 @@ def test_stopping_twice_is_harmless() -> None:
     schedule.start()
     schedule.stop()
     schedule.stop()
+
+
+def test_a_weekly_job_waits_for_its_day(schedule: Schedule) -> None:
+    """Within a week, on that day at that time of that zone; and once at the start, as its day may have passed."""
+    called = threading.Event()
+    schedule.weekly("report", "friday", time(15), BERLIN, called.set)
+
+    assert called.wait(20)
+    due = schedule.next_times()["report"].astimezone(BERLIN)
+    assert (due.isoweekday(), due.time()) == (5, time(15))
+    assert timedelta(0) < due - datetime.now(UTC) <= timedelta(days=7, hours=1)

@@ -4,6 +4,7 @@ import json
 import textwrap
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -126,3 +127,28 @@ def test_what_has_changed_is_confirmed_in_a_form(bot: Rig) -> None:
 
     assert done.content == b""
     assert bot.events().count("approval.decided") == 1
+
+
+def test_the_weeks_break_glass_is_posted_once(bot: Rig) -> None:
+    """Who, where and why, with its review as it stands when it is sent; told twice, it stands there once."""
+    bot.started("run two i-0abc")
+    request = bot.service.queries.open_approvals()[0]
+    lee = bot.service.directory.slack(bot.slack.identity.team_id, bot.lee)
+    bot.service.operations.break_glass(request.id, lee, "customers <!channel> are down", "two")
+    bot.settle()
+    told = replace(
+        bot.service.breakglass_reports,
+        clock=lambda: bot.clock() + timedelta(days=7),
+        channel=bot.slack.identity.channel,
+    )
+    assert [told.report(), told.report()] == [True, False]
+    for _ in range(2):
+        bot.settle()
+        bot.clock_on()
+        bot.outbox._budgets.clear()
+        bot.slack._buckets.clear()
+
+    (message,) = [each for each in bot.slack.messages() if str(each["text"]).startswith("The glass was broken once")]
+    said = str(message["blocks"])
+    for part in ("Restart by two", "`two`", "customers &lt;!channel&gt; are down", "Not reviewed yet"):
+        assert part in said
