@@ -257,10 +257,9 @@ def review(request: ApprovalRequest, actor: Actor, note: str) -> ApprovalChange:
 
 
 def hold(request: ApprovalRequest, until: datetime, why: str = "") -> ApprovalChange:
-    """Wait before the step hears of it, until those who decided have been looked at once more."""
-    events = (
-        (_event(request, "approval.held", SYSTEM, {"because": why}),) if why and not request.facts.get("held") else ()
-    )
+    """Wait before the step hears of it, until nothing speaks against that; each reason is said once."""
+    is_news = bool(why) and why != request.facts.get("held")
+    events = (_event(request, "approval.held", SYSTEM, {"because": why}),) if is_news else ()
     facts = {**request.facts, "held": why} if why else request.facts
     return ApprovalChange(replace(request, hold_until=until, facts=facts), events)
 

@@ -72,7 +72,7 @@ EVENTS: Mapping[str, str] = {
     "approval.looked": "it was looked whether what people are asked about is still needed",
     "approval.revoked": "somebody took back their own answer",
     "approval.delegated": "somebody handed their answer to somebody else",
-    "approval.held": "who agreed cannot be looked at once more now, so the step waits",
+    "approval.held": "who agreed cannot be looked at once more now, or everything is paused, so the step waits",
     "approval.invalidated": "an answer no longer counts: who gave it may not decide any more",
     "breakglass.used": "somebody decided alone in an emergency",
     "breakglass.reminded": "a break-glass waits for its review",

@@ -501,6 +501,7 @@ class Service:
             is_attested=lambda: self.recognise is not None,
             looks=self.looks,
             also=self._also,
+            hold=lambda connection: self.operations.guards.why_paused(connection),
         )
 
     def _also(self, tx: Transaction, entry: Entry) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy import Connection
 
 from approvals import policy
 from approvals.request import ApprovalRequest, Decision, RequestStatus, Verdict
@@ -21,6 +22,7 @@ from engine.store import ExecutionStore
 from infra.clock import Clock
 from infra.db import Transaction
 from playbooks.asking import Asking, is_waiting_for
+from playbooks.deciding import AGAIN
 from playbooks.shelf import Shelf
 
 log = structlog.get_logger()
@@ -53,12 +55,16 @@ class Reactions:
         is_attested: Callable[[], bool] = lambda: False,
         looks: bool = False,
         also: Callable[[Transaction, Entry], None] = _react_no_further,
+        hold: Callable[[Connection], str] = lambda _connection: "",
     ) -> None:
-        """`is_attested`: whether those who agreed are looked at once more before the step goes on, outside of here."""
+        """`is_attested`: whether those who agreed are looked at once more before the step goes on, outside of here.
+
+        `hold`: why no step may go on now, in a sentence; "" = they may.
+        """
         self._executions, self._approvals, self._engine = executions, approvals, engine
         self._clock, self._watch = clock, watch
         self.asking = Asking(executions, catalog, clock, speaks_as=frozenset(speaks_as), new_id=new_id, looks=looks)
-        self._is_attested, self._also = is_attested, also
+        self._is_attested, self._also, self._hold = is_attested, also, hold
         self._handlers: Mapping[str, Callable[[Transaction, Entry], None]] = {
             "step.waiting": self._ask,
             "approval.asked": self._have_expire,
@@ -149,12 +155,20 @@ class Reactions:
         return bool(entry.event.data.get("because")) and latest is not None and latest.id == request.id
 
     def tell(self, tx: Transaction, request: ApprovalRequest) -> None:
-        """Give each counted answer to the waiting step, in order; not if its plan has changed meanwhile."""
-        state = self._executions.get(tx, request.execution_id)
+        """Give each counted answer to the waiting step, in order; not if its plan has changed meanwhile.
+
+        While everything is paused an approved question keeps its answers, so that they can still be taken back.
+        """
+        state, now = self._executions.get(tx, request.execution_id), self._clock()
+        latest = self._approvals.get(tx, request.id) or request
         changed = self.asking.change_since(request, state)
         if changed:
-            latest = self._approvals.get(tx, request.id) or request
-            self._approvals.save(tx, policy.void(latest, changed), self._clock())
+            self._approvals.save(tx, policy.void(latest, changed), now)
+            return
+        why = self._hold(tx.connection) if request.status is RequestStatus.APPROVED else ""
+        if why:
+            self._approvals.save(tx, policy.hold(latest, now + AGAIN, why), now)
+            tx.on_commit(lambda: self._watch(request.id, now + AGAIN))
             return
         for signal in self._signals(tx, request):
             try:
@@ -166,11 +180,12 @@ class Reactions:
     def count_along(self, tx: Transaction, request: ApprovalRequest) -> None:
         """Have a step hear of an answer at once, as AWS shows it: where no playbook asks for more than the step does.
 
-        The last one is left to the relay where those who agreed are looked at once more.
+        The last one is left to the relay where those who agreed are looked at once more, or everything is paused.
         """
         state = self._executions.get(tx, request.execution_id)
         is_last = request.status is RequestStatus.APPROVED
-        if request.playbook or not is_waiting_for(request, state) or (is_last and self._is_attested()):
+        is_looked_at = is_last and (self._is_attested() or bool(self._hold(tx.connection)))
+        if request.playbook or not is_waiting_for(request, state) or is_looked_at:
             return
         self._engine.signal(tx, request.execution_id, _signal(request.decisions[-1], request.step_execution_id))
 

@@ -458,19 +458,49 @@ def test_a_pause_holds_a_run_between_two_steps(database: Database, clock: Manual
     assert reborn.facts(execution_id).status == "Success"
 
 
-def test_a_pause_holds_what_was_approved_before_it(database: Database, clock: ManualClock) -> None:
-    """An answer given before the pause counts, and the step after the question waits for the resume."""
+@pytest.mark.parametrize("is_attested", [False, True])
+def test_a_pause_holds_what_was_approved_before_it(
+    database: Database, clock: ManualClock, *, is_attested: bool
+) -> None:
+    """An answer given before the pause waits, which is said once; it counts when the pause has ended."""
     waist = Waist(database, clock, gate(), admins=("kim",))
+    waist.reactions._is_attested = lambda: is_attested
+    waist.operations._deciding.tell = waist.reactions.tell
     execution_id = waist.run()
-    waist.operations.decide(waist.question().id, SAM, "Approve")
+    request_id = waist.question().id
+    waist.operations.decide(request_id, SAM, "Approve")
     waist.operations.guarding.pause(KIM, "")
-    waist.settle()
+    for _ in range(3):
+        waist.settle()
+        waist.operations.expire(request_id)
+        waist.later(seconds=31)
 
-    assert [each.status for each in waist.facts(execution_id).steps] == ["Success", "Pending"]
+    assert waist.facts(execution_id).steps[0].status == "Waiting"
+    assert waist.facts(execution_id).notice.startswith("Everything is paused by Kim")
+    (held,) = waist.trail("approval.held")
+    assert str(held.event.data["because"]).startswith("Everything is paused by Kim")
     waist.operations.guarding.resume(KIM)
+    waist.operations.expire(request_id)
     waist.settle()
     waist.later(seconds=1)
     assert waist.facts(execution_id).status == "Success"
+
+
+def test_what_a_pause_holds_can_be_taken_back(database: Database, clock: ManualClock) -> None:
+    """The step has not heard of the answer, so it is not too late; the question is open again."""
+    waist = Waist(database, clock, gate(), admins=("kim",))
+    waist.run()
+    request_id = waist.question().id
+    waist.operations.decide(request_id, SAM, "Approve")
+    waist.operations.guarding.pause(KIM, "")
+    waist.settle()
+    waist.operations.revoke(request_id, SAM)
+    waist.operations.guarding.resume(KIM)
+    waist.operations.expire(request_id)
+    waist.settle()
+
+    assert waist.question().decisions == ()
+    assert waist.trail("signal.received") == []
 
 
 def test_a_pause_says_what_it_cannot_do_about_a_run_of_aws(database: Database, clock: ManualClock) -> None:

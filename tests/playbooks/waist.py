@@ -127,6 +127,7 @@ class Waist:
         self.reactions = Reactions(
             executions=self.store, approvals=self.approvals, engine=self.engine, catalog=catalog, clock=clock,
             new_id=lambda: f"request{next(ids)}", also=self.operations.guarding.handle,
+            hold=self.operations.guards.why_paused,
         )  # fmt: skip
         self.relay = Relay(db, self.audit, name="reactions", handle=self.reactions.handle, clock=clock)
 
