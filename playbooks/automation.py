@@ -258,7 +258,8 @@ class Automation:
             return
         comment, seen = payload.get("Comment", ""), payload.get(SEEN, "")
         try:
-            parts.deciding.decide(request.id, by, verdict, comment, seen=seen, then=parts.count_along)
+            found = parts.deciding.find(request.id, verdict)
+            parts.deciding.decide(found, by, verdict, comment, seen=seen, then=parts.count_along)
         except SituationChanged as error:
             text = (
                 f"{error.sentence} To {verdict} all the same, send the signal with {SEEN}={error.mark} in its Payload."

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final, Protocol
 
+from sqlalchemy import Connection
+
 from approvals import policy
 from approvals.quorum import is_reached
 from approvals.request import ApprovalChange, ApprovalRequest, RequestStatus, Verdict
@@ -16,10 +18,10 @@ from infra.canonical import Json
 from infra.clock import Clock
 from infra.db import Database, Transaction
 from playbooks.answering import Answering
-from playbooks.asking import Asking, is_waiting_for
+from playbooks.asking import Asking, is_waiting_for, top_of
 from playbooks.people import Identity, Unidentified, actor_of
 from playbooks.refusals import NoLongerOpen, NotAllowed, Refused, SituationChanged, TargetMistyped
-from playbooks.situation import Situation, from_kept
+from playbooks.situation import Known, Situation, from_kept
 
 UNKNOWN: Final = "This request is not known here. Nothing was decided."
 CHANGED: Final = "The plan changed since you were asked, so nothing was decided: {}. It is asked anew."
@@ -38,11 +40,26 @@ Then = Callable[[Transaction, ApprovalRequest], None]
 class Looks(Protocol):
     """Looks whether an execution is still needed, before a transaction."""
 
-    def quickly(self, execution_id: str) -> Situation | None:
+    def known(self, connection: Connection, state: Execution, top: Execution) -> Known:
+        """What our own rows say of it."""
+
+    def quickly(self, known: Known) -> Situation | None:
         """As it is now; None where that was not to be had in time."""
 
     def thoroughly(self, execution_id: str) -> Situation | None:
         """With what would be lost; may take seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A question as it is, read at one moment, before anybody is asked anything and the transaction begins."""
+
+    request: ApprovalRequest
+    state: Execution | None
+    top: Execution | None
+    """The execution that a playbook or a person started."""
+    known: Known | None = None
+    """What is looked at before an approval counts; None where nobody looks."""
 
 
 class _Otherwise(Exception):
@@ -81,9 +98,27 @@ class Deciding:
 
     # -- answers
 
+    def find(self, request_id: str, verdict: str = "") -> Found:
+        """Read a question. Raises NoLongerOpen."""
+        with self.db.reading() as connection:
+            return self.read(connection, request_id, verdict)
+
+    def read(self, connection: Connection, request_id: str, verdict: str = "") -> Found:
+        """Read a question, with what has to be looked at before that verdict counts. Raises NoLongerOpen."""
+        request = self.approvals.get(connection, request_id)
+        if request is None:
+            raise NoLongerOpen(UNKNOWN)
+        executions = self.asking.executions
+        state = executions.get(connection, request.execution_id)
+        top = top_of(executions, connection, state) if state is not None else None
+        is_looked_at = verdict == "Approve" and request.is_open and "situation" in request.facts
+        if self.lookout is None or not is_looked_at or state is None or top is None:
+            return Found(request, state, top)
+        return Found(request, state, top, self.lookout.known(connection, state, top))
+
     def decide(
         self,
-        request_id: str,
+        found: Found,
         by: Identity,
         verdict: Verdict,
         comment: str = "",
@@ -98,7 +133,7 @@ class Deciding:
         `seen` is the mark of the situation that the person was shown; "" = none since the question was asked. Raises
         SituationChanged where it is another now.
         """
-        situation = self._situation(request_id) if verdict == "Approve" else None
+        situation = self._situation(found, by)
 
         def answer(_tx: Transaction, request: ApprovalRequest, state: Execution | None) -> ApprovalChange:
             standing = self.answering.standing(request, by)
@@ -114,19 +149,18 @@ class Deciding:
                 return change
             raise _Otherwise(situation, situation.news(known, self.clock()))
 
-        self._change(request_id, by, verdict, answer, key, then)
+        self._change(found, by, verdict, answer, key, then)
 
     def has_said(self, request: ApprovalRequest, by: Identity, verdict: Verdict) -> bool:
         """Whether this person has given that very answer, by whichever account."""
         return any(each.verdict == verdict and self._is(by, each.actor) for each in request.decisions)
 
-    def _situation(self, request_id: str) -> Situation | None:
-        """What is so now, looked at before the transaction."""
-        with self.db.reading() as connection:
-            request = self.approvals.get(connection, request_id)
-        if self.lookout is None or request is None or "situation" not in request.facts:
+    def _situation(self, found: Found, by: Identity) -> Situation | None:
+        """What is so now, looked at before the transaction; nobody looks for somebody whose answer cannot count."""
+        self.refresh(names_of(found.request))
+        if self.lookout is None or found.known is None or not self.answering.standing(found.request, by).is_listed:
             return None
-        return self.lookout.quickly(request.execution_id)
+        return self.lookout.quickly(found.known)
 
     def revoke(self, request_id: str, by: Identity, *, key: str = "") -> None:
         """Take back one's own answer, until the step has begun. Raises NotAllowed (audited), NoLongerOpen."""
@@ -138,7 +172,7 @@ class Deciding:
                 raise policy.Closed("It is too late to take it back: the step has gone on.")
             return change
 
-        self._change(request_id, by, "Revoke", take_back, key)
+        self._change(self.find(request_id), by, "Revoke", take_back, key)
 
     def delegate(self, request_id: str, by: Identity, to: Identity) -> None:
         """Hand one's answer to somebody whom the policy allows. Raises NotAllowed (audited), NoLongerOpen."""
@@ -156,7 +190,7 @@ class Deciding:
                 raise policy.NotAnApprover(f"The playbook lets you hand this over to {allowed} only.")
             return policy.delegate(request, actor_of(by), actor_of(to), groups=standing.groups, now=now)
 
-        self._change(request_id, by, "Delegate", hand_over)
+        self._change(self.find(request_id), by, "Delegate", hand_over)
 
     def break_glass(self, request_id: str, by: Identity, reason: str, target: str) -> None:
         """Decide alone in an emergency. Raises NotAllowed (audited), NoLongerOpen, TargetMistyped, Refused."""
@@ -181,7 +215,7 @@ class Deciding:
                 request, actor_of(by), reason.strip(), target.strip(), now=now, account=by.account
             )
 
-        self._change(request_id, by, "BreakGlass", break_it)
+        self._change(self.find(request_id), by, "BreakGlass", break_it)
 
     def review(self, request_id: str, by: Identity, note: str) -> None:
         """Close the review of a break-glass, as one of its approvers. Raises NotAllowed (audited), NoLongerOpen."""
@@ -192,7 +226,7 @@ class Deciding:
             mine = next((each.actor for each in request.decisions if self._is(by, each.actor)), actor_of(by))
             return policy.review(request, mine, note)
 
-        self._change(request_id, by, "Review", close)
+        self._change(self.find(request_id), by, "Review", close)
 
     def _is(self, by: Identity, actor: Actor) -> bool:
         canonical = self.answering.directory.canonical
@@ -200,7 +234,7 @@ class Deciding:
 
     def _change(
         self,
-        request_id: str,
+        found: Found,
         by: Identity,
         what: str,
         change: Callable[[Transaction, ApprovalRequest, Execution | None], ApprovalChange],
@@ -208,11 +242,11 @@ class Deciding:
         then: Then = leave_it,
     ) -> None:
         """One change of a question by a person; a refusal is audited in the same transaction."""
-        found = self._found(request_id)
+        self.refresh(names_of(found.request))
         refusal: policy.DecisionRefused | None = None
         news: SituationChanged | None = None
         with self.db.transaction() as tx:
-            request, state = self._locked(tx, found)
+            request, state = self._locked(tx, found.request)
             before = request.status
             try:
                 changed = _spending(request, key, lambda: change(tx, request, state))
@@ -240,15 +274,6 @@ class Deciding:
             raise NoLongerOpen(str(refusal))
         if refusal is not None:
             raise NotAllowed(f"{refusal} It was noted.") from refusal
-
-    def _found(self, request_id: str) -> ApprovalRequest:
-        """The question, with those on call known. Raises NoLongerOpen."""
-        with self.db.reading() as connection:
-            request = self.approvals.get(connection, request_id)
-        if request is None:
-            raise NoLongerOpen(UNKNOWN)
-        self.refresh(names_of(request))
-        return request
 
     def _locked(self, tx: Transaction, found: ApprovalRequest) -> tuple[ApprovalRequest, Execution | None]:
         """The question and its execution, both locked, the execution first as the engine does. Raises NoLongerOpen."""

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import structlog
+from sqlalchemy import Connection
 
 from engine.action import Action
 from engine.consequence import told
@@ -24,7 +25,7 @@ from infra.db import Database
 from playbooks.alarm_look import called_by, tags_of
 from playbooks.asking import top_of
 from playbooks.queries import targets_of
-from playbooks.situation import OtherRun, Situation
+from playbooks.situation import Known, OtherRun, Situation
 from playbooks.store import AlarmStore
 
 log = structlog.get_logger()
@@ -51,47 +52,42 @@ class Lookout:
 
     def thoroughly(self, execution_id: str) -> Situation | None:
         """The situation with what the run would take away; may take seconds."""
-        found = self._known(execution_id)
-        if found is None:
-            return None
-        state, document, situation = found
-        aws = LookingAws(self.reads(state))
-        return replace(self._seen(situation, state, document, aws), consequences=self._lost(state, document, aws))
-
-    def quickly(self, execution_id: str) -> Situation | None:
-        """The situation, for a click: AWS is waited for a moment only; what it did not say in time is a gap."""
-        found = self._known(execution_id)
-        if found is None:
-            return None
-        state, document, situation = found
-        looking = self._pool.submit(lambda: self._seen(situation, state, document, LookingAws(self.reads(state))))
-        try:
-            return looking.result(PATIENCE_SECONDS)
-        except TookTooLong:
-            log.warning("AWS does not say in time whether it is still needed", execution=execution_id)
-            return None
-
-    def _known(self, execution_id: str) -> tuple[Execution, Document, Situation] | None:
-        """What our own rows say."""
         with self.db.reading() as connection:
             state = self.executions.get(connection, execution_id)
             if state is None:
                 return None
-            document = self.shelf.get(connection, state.document_digest)
-            top = top_of(self.executions, connection, state)
-            record = self.alarms.get(connection, str(top.context.get("alarm_key") or ""))
-            latest = self.alarms.latest(connection, record.alarm.id) if record else None
-            targets = targets_of(state, document)
-            recent = self.executions.latest(connection, limit=MOST_RUNS) if targets else []
-            others = [
-                (each, self.shelf.get(connection, each.document_digest))
-                for each in recent
-                if each.id not in (state.id, top.id)
-            ]
+            known = self.known(connection, state, top_of(self.executions, connection, state))
+        aws = LookingAws(self.reads(state))
+        return replace(self._seen(known, aws), consequences=self._lost(state, known.document, aws))
+
+    def quickly(self, known: Known) -> Situation | None:
+        """The situation, for a click: AWS is waited for a moment only; what it did not say in time is a gap."""
+        if not _instances(known):
+            return known.situation
+        looking = self._pool.submit(lambda: self._seen(known, LookingAws(self.reads(known.state))))
+        try:
+            return looking.result(PATIENCE_SECONDS)
+        except TookTooLong:
+            log.warning("AWS does not say in time whether it is still needed", execution=known.state.id)
+            return None
+
+    def known(self, connection: Connection, state: Execution, top: Execution) -> Known:
+        """What our own rows say."""
+        document = self.shelf.get(connection, state.document_digest)
+        key = str(top.context.get("alarm_key") or "")
+        record = self.alarms.get(connection, key) if key else None
+        latest = self.alarms.latest(connection, record.alarm.id) if record else None
+        targets = targets_of(state, document)
+        recent = self.executions.latest(connection, limit=MOST_RUNS) if targets else []
+        others = [
+            (each, self.shelf.get(connection, each.document_digest))
+            for each in recent
+            if each.id not in (state.id, top.id)
+        ]
         alarm = latest.alarm if latest else None
         runs = self._others(targets, others)
         at = alarm.changed_at.isoformat() if alarm else ""
-        return state, document, Situation(alarm.state if alarm else "", at, runs=runs)
+        return Known(state, document, Situation(alarm.state if alarm else "", at, runs=runs))
 
     def _others(self, targets: Sequence[str], others: Sequence[tuple[Execution, Document]]) -> tuple[OtherRun, ...]:
         found = []
@@ -104,15 +100,15 @@ class Lookout:
             found.append(OtherRun(each.id, title, by.name or by.id, str(each.status), at.isoformat()))
         return tuple(found[:5])
 
-    def _seen(self, situation: Situation, state: Execution, document: Document, aws: LookingAws) -> Situation:
+    def _seen(self, known: Known, aws: LookingAws) -> Situation:
         """And what AWS says of the instances that it works on."""
-        instances = [target for target in targets_of(state, document) if target.startswith("i-")]
+        instances, situation = _instances(known), known.situation
         if not instances:
             return situation
         try:
             answer = aws.call("ec2", "DescribeInstances", {"InstanceIds": instances})
         except (AwsRefused, AwsUnreachable) as error:
-            log.info("what it works on cannot be looked at", execution=state.id, reason=str(error))
+            log.info("what it works on cannot be looked at", execution=known.state.id, reason=str(error))
             return situation
         described = [each for group in answer.get("Reservations", ()) for each in group.get("Instances", ())]
         states = {str(each["InstanceId"]): str((each.get("State") or {}).get("Name", "")) for each in described}
@@ -127,3 +123,7 @@ class Lookout:
             return ()
         calls = [call for step in found.steps for call in step.calls]
         return told(tuple(dict.fromkeys(each for call in calls for each in call.consequences)))
+
+
+def _instances(known: Known) -> list[str]:
+    return [target for target in targets_of(known.state, known.document) if target.startswith("i-")]

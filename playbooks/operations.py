@@ -22,7 +22,7 @@ from playbooks.alarm import Alarm
 from playbooks.alarm_care import carried, why_silent
 from playbooks.answering import Answering
 from playbooks.asking import Asking, top_of
-from playbooks.deciding import Deciding
+from playbooks.deciding import Deciding, Found
 from playbooks.facts import ExecutionFacts
 from playbooks.guard_store import GuardStore
 from playbooks.guarding import Guarding
@@ -344,8 +344,8 @@ class Operations:
         seen: str = "",
     ) -> None:
         """Take one person's answer. Raises NotAllowed (audited), NoLongerOpen, SituationChanged."""
-        self._may_answer(request_id, by, goes_on=verdict == "Approve")
-        self._deciding.decide(request_id, by, verdict, comment, key=key, seen=seen)
+        found = self._may_answer(request_id, by, verdict)
+        self._deciding.decide(found, by, verdict, comment, key=key, seen=seen)
 
     def revoke(self, request_id: str, by: Identity, *, key: str = "") -> None:
         """Take back one's own answer, until the step has begun. Raises NotAllowed (audited), NoLongerOpen."""
@@ -357,19 +357,19 @@ class Operations:
 
     def break_glass(self, request_id: str, by: Identity, reason: str, target: str) -> None:
         """Decide alone in an emergency. Raises NotAllowed (audited), NoLongerOpen, TargetMistyped, Refused."""
-        self._may_answer(request_id, by, goes_on=True)
+        self._may_answer(request_id, by, "BreakGlass")
         self._deciding.break_glass(request_id, by, reason, target)
 
-    def _may_answer(self, request_id: str, by: Identity, *, goes_on: bool) -> None:
-        """Raises NotAllowed (audited); Refused for what would let it go on while everything is paused."""
+    def _may_answer(self, request_id: str, by: Identity, verdict: str) -> Found:
+        """The question. Raises NotAllowed (audited), NoLongerOpen; Refused for what goes on while all is paused."""
         with self._parts.db.reading() as connection:
-            request = self._parts.approvals.get(connection, request_id)
-            state = self._parts.executions.get(connection, request.execution_id) if request else None
-            top = state and top_of(self._parts.executions, connection, state)
-        if state is not None and top is not None:
-            self.guards.permit(about(top, by, "approve"), by, subject=state.id)
-            if goes_on:
-                self.guards.must_go_on(actor_of(by), f"approve {state.id}", subject=state.id)
+            found = self._deciding.read(connection, request_id, verdict)
+            is_held = verdict != "Reject" and bool(self.guards.why_paused(connection))
+        if found.state is not None and found.top is not None:
+            self.guards.permit(about(found.top, by, "approve"), by, subject=found.state.id)
+            if is_held:
+                self.guards.must_go_on(actor_of(by), f"approve {found.state.id}", subject=found.state.id)
+        return found
 
     def review(self, request_id: str, by: Identity, note: str) -> None:
         """Close the review of a break-glass. Raises NotAllowed (audited), NoLongerOpen."""

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
+from engine.document import Document
+from engine.execution import Execution
 from infra.canonical import Json, digest, plain
 
 LONG: timedelta = timedelta(hours=2)
@@ -69,6 +71,15 @@ class Situation:
         """As rows keep it."""
         found = plain(asdict(self))
         return found if isinstance(found, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What our own rows say of an execution, before AWS is asked about what it works on."""
+
+    state: Execution
+    document: Document
+    situation: Situation
 
 
 def from_kept(found: object) -> Situation | None:

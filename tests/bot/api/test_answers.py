@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from sqlalchemy import Connection
 
 from approvals.request import ApprovalChange
+from engine.document import Document
+from engine.execution import Execution
 from infra.db import Database
 from playbooks.operations import Order
 from playbooks.people import Identity
-from playbooks.situation import Situation
+from playbooks.situation import Known, Situation
 from tests.bot.api.worlds import LEE, MAX, ApiWorld, ask, nap, runbook
 from tests.fakes.clock import ManualClock
 from tests.playbooks.worlds import folder
@@ -169,11 +172,17 @@ class Looks:
     def __init__(self) -> None:
         self.alarm = "ALARM"
 
-    def quickly(self, _execution_id: str) -> Situation:
+    def known(self, _connection: Connection, state: Execution, _top: Execution) -> Known:
         """As it is now."""
-        return Situation(self.alarm)
+        return Known(state, Document("", "", "", ()), Situation(self.alarm))
 
-    thoroughly = quickly
+    def quickly(self, known: Known) -> Situation:
+        """The same."""
+        return known.situation
+
+    def thoroughly(self, _execution_id: str) -> Situation:
+        """The same."""
+        return Situation(self.alarm)
 
 
 def test_what_has_happened_since_is_said_before_anything_is_decided(

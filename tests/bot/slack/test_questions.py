@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from bot.slack.blocks.card import APPROVE, BREAK_GLASS, DELEGATE, REVOKE
+from engine.document import Document
+from engine.execution import Execution
 from infra.db import Database
-from playbooks.situation import Situation
+from playbooks.situation import Known, Situation
 from tests.bot.slack.rig import KIM, PLAYBOOKS, Rig
 from tests.fakes.strict_slack import StrictSlack
 
@@ -94,9 +97,13 @@ class Changing:
     def __init__(self) -> None:
         self.now = Situation("ALARM")
 
-    def quickly(self, _execution_id: str) -> Situation:
+    def known(self, _connection: Connection, state: Execution, _top: Execution) -> Known:
         """As it is now."""
-        return self.now
+        return Known(state, Document("", "", "", ()), self.now)
+
+    def quickly(self, known: Known) -> Situation:
+        """The same."""
+        return known.situation
 
     def thoroughly(self, _execution_id: str) -> Situation:
         """The same with what would be lost."""
