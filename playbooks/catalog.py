@@ -127,7 +127,7 @@ class _Loading:
             trigger=AlarmTrigger(**file.trigger.model_dump()) if file.trigger else None,
             start=file.start,
             parameters=file.parameters,
-            approvers=file.approvers or (approval.names if approval else ()),
+            approvers=tuple(dict.fromkeys((*file.approvers, *(approval.names if approval else ())))),
             minimum_approvals=file.minimum_approvals,
             approval_expiry=file.approval_expires_in,
             may_approve_own=file.may_approve_own,

@@ -7,10 +7,14 @@ from typing import Any
 import pytest
 
 from approvals.request import ApproverGroup
+from infra.db import Database
 from playbooks.approval_policy import Handover
+from playbooks.operations import NotAllowed
 from playbooks.playbook import Playbook
 from playbooks.refusals import InvalidLibrary
-from tests.playbooks.worlds import ASKING, catalog, folder
+from tests.fakes.clock import ManualClock
+from tests.playbooks.waist import KIM, SAM, Waist
+from tests.playbooks.worlds import ASKING, INSTANCE, catalog, folder
 
 HEAD = """\
 title: Ask
@@ -69,6 +73,24 @@ def test_plain_approvers_are_the_one_group(tmp_path: Path) -> None:
     policy = loaded(tmp_path, "approvers: [lee, sam]\napproval: {remind_every: 5m}\n").policy_of("ask")
 
     assert policy.groups == (ApproverGroup(("lee", "sam")),)
+
+
+def test_who_is_asked_later_can_answer_beside_plain_approvers(
+    tmp_path: Path, database: Database, clock: ManualClock
+) -> None:
+    """The runbook's list takes those of `escalate`, too: not before their time, and then they count."""
+    text = "may_run: [kim]\napprovers: [lee]\napproval: {expires_in: 1h, escalate: {after: 10m, to: [sam]}}\n"
+    waist = Waist(database, clock, loaded(tmp_path, text))
+    execution_id = waist.run("ask", KIM, InstanceId=INSTANCE)
+    request_id = waist.question().id
+    with pytest.raises(NotAllowed):
+        waist.operations.decide(request_id, SAM, "Approve")
+    clock.advance(timedelta(minutes=10))
+    waist.operations.expire(request_id)
+    waist.operations.decide(request_id, SAM, "Approve")
+    waist.settle()
+
+    assert waist.facts(execution_id).status == "Success"
 
 
 @pytest.mark.parametrize(
