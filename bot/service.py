@@ -447,18 +447,12 @@ class Service:
             self.reactions.question,
             self.clock,
             account=self.settings.api_account,
-            controllers=self._controllers,
             guards=self.operations.guards,
             count_along=self.reactions.count_along,
             locations=self._locations,
             prepare=self.prepare,
         )
         return Automation(parts)
-
-    def _controllers(self, state: Execution) -> tuple[str, ...] | None:
-        """Who may steer an execution through SSM's API: for a playbook's, those whom it names."""
-        playbook = self.catalog.get(str(state.context.get("playbook", "")))
-        return (*playbook.may_run, *playbook.approvers, *self.settings.admins) if playbook else None
 
     @cached_property
     def alarm_watch(self) -> AlarmWatch:
@@ -482,6 +476,7 @@ class Service:
             self.directory,
             self.clock,
             account=self.settings.api_account,
+            guards=self.operations.guards,
             locations=self._locations,
         )
         return AutomationFacts(sources)

@@ -5,7 +5,7 @@ import weakref
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from moto.ssm.models import SimpleSystemManagerBackend, ssm_backends
 from moto.sts.models import sts_backends
@@ -33,6 +33,7 @@ from migrations.tables import all_tables
 from playbook_moto.aws import MotoAws
 from playbook_moto.documents import MotoDocuments
 from playbook_moto.timers import Agenda, VirtualClock
+from playbooks.access import EVERYBODY, Access, Rule
 from playbooks.answering import Answering
 from playbooks.automation import Automation, AutomationParts
 from playbooks.automation_alarms import AlarmWatch, watch
@@ -40,11 +41,15 @@ from playbooks.automation_facts import AutomationFacts, AutomationSources
 from playbooks.catalog import Catalog
 from playbooks.deciding import Deciding
 from playbooks.documents.store import PreviewStore, TagStore
+from playbooks.guard_store import GuardStore
+from playbooks.guards import GuardParts, GuardRules, Guards
 from playbooks.people import Directory, Identity
 from playbooks.reactions import Reactions
 
 KEY = "_playbook_moto_world"
 _MAKING = threading.Lock()
+ANYTHING: Final = GuardRules(Access((Rule("whatever moto lets in", (EVERYBODY,)),)))
+"""moto asks nobody's permission, and neither does what it answers with."""
 
 
 @dataclass(frozen=True)
@@ -116,17 +121,20 @@ class World:
             new_id=lambda: f"request-{next(ids)}",
         )  # fmt: skip
         deciding = Deciding(self._db, self._audit, approvals, reactions.asking, Answering(directory), clock)
+        guards = Guards(
+            GuardParts(self._db, self._audit, self._executions, self._engine, clock, ANYTHING, GuardStore())
+        )
         verbs = Automation(
             AutomationParts(
                 self._db, self._audit, self._executions, deciding, TagStore(), self._shelf, self._engine, documents,
-                directory, reactions.question, clock, self.account, count_along=reactions.count_along,
+                directory, reactions.question, clock, self.account, guards, count_along=reactions.count_along,
                 prepare=self._prepare, locations=self._locations,
             )
         )  # fmt: skip
         facts = AutomationFacts(
             AutomationSources(
                 self._db, self._executions, self._shelf, TagStore(), PreviewStore(), documents, BY_NAME, directory,
-                clock, self.account, locations=self._locations,
+                clock, self.account, guards, locations=self._locations,
             )
         )  # fmt: skip
         return AutomationOperations(verbs, facts)

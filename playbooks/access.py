@@ -25,6 +25,8 @@ DOCUMENT: Final = "document:"
 """Before the name of a document that is started through SSM's API, in the place of a playbook's name."""
 STARTER: Final = "starter"
 """In `who`: whoever started the execution in question."""
+API_KEYS: Final = "api-keys"
+"""In `who`: whoever has signed with a key of SSM's API."""
 _GROUP: Final = re.compile(r"S[A-Z0-9]{2,}")
 _WORDS: Final[Mapping[Verb, str]] = {
     "see": "see",
@@ -151,7 +153,8 @@ def specificity(rule: Rule, wish: Wish, by: Identity) -> Specificity:
 def implicit(playbooks: Iterable[Playbook], admins: Sequence[str]) -> tuple[Rule, ...]:
     """What counts without a file: `may_run` and `approvers` of each playbook, and the settings' `admins`."""
     rules = [*standing(admins), Rule("everybody sees what runs", (EVERYBODY,), ("see",))]
-    rules.append(Rule("keys of the API start documents", (EVERYBODY,), ("run",), playbooks=(f"{DOCUMENT}*",)))
+    documents = (f"{DOCUMENT}*",)
+    rules.append(Rule("keys of the API run documents", (API_KEYS,), ("run", "stop", "resume"), playbooks=documents))
     rules.append(Rule("the lists of approvers decide who approves", (EVERYBODY,), ("approve",)))
     for playbook in playbooks:
         name = (playbook.name,)
@@ -251,6 +254,8 @@ def _has_verb(rule: Rule, verb: Verb) -> bool:
 def _is_meant(entry: str, wish: Wish, by: Identity) -> bool:
     if entry in (EVERYBODY, STARTER):
         return entry == EVERYBODY or wish.is_starter
+    if entry == API_KEYS:
+        return by.account.startswith("arn:")
     return entry in by.spellings or (entry == "*" and by.is_full_member)
 
 
@@ -298,7 +303,7 @@ def _closeness(pattern: str) -> tuple[int, int]:
 def _nearness(entry: str, by: Identity) -> int:
     if entry == EVERYBODY:
         return 0
-    if entry in ("*", STARTER):
+    if entry in ("*", STARTER, API_KEYS):
         return 1
     is_group = entry.startswith("group:") or f"group:{entry}" in by.spellings or _GROUP.fullmatch(entry)
     return 2 if is_group else 3

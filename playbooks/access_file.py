@@ -13,7 +13,19 @@ from engine.document import Problem, RunbookRefused
 from engine.model_problems import model_problems
 from engine.source import Source, read
 from infra.nearest import nearest
-from playbooks.access import DOCUMENT, EVERYBODY, STARTER, VERBS, Access, Effect, Rule, Verb, implicit, standing
+from playbooks.access import (
+    API_KEYS,
+    DOCUMENT,
+    EVERYBODY,
+    STARTER,
+    VERBS,
+    Access,
+    Effect,
+    Rule,
+    Verb,
+    implicit,
+    standing,
+)
 from playbooks.people import Directory
 from playbooks.playbook import Playbook
 from playbooks.refusals import InvalidLibrary
@@ -189,7 +201,7 @@ def _at(source: Source, path: tuple[str | int, ...], index: int) -> tuple[str | 
 
 def _nobody(entry: str, directory: Directory) -> str:
     """Why an entry of `who` stands for nobody; "" when somebody may be meant."""
-    if entry in ("*", EVERYBODY, STARTER) or SLACK_ID.fullmatch(entry) or entry.startswith("arn:"):
+    if entry in ("*", EVERYBODY, STARTER, API_KEYS) or SLACK_ID.fullmatch(entry) or entry.startswith("arn:"):
         return ""
     plain = entry.removeprefix("person:").removeprefix("group:")
     people = {person.id for person in directory.people}

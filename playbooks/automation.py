@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, Protocol
 
@@ -26,6 +25,9 @@ from infra.canonical import Json, digest
 from infra.clock import Clock
 from infra.db import Database, Transaction
 from playbooks import automation_alarms
+from playbooks.access import Verb
+from playbooks.access import Wish as AccessWish
+from playbooks.asking import top_of
 from playbooks.automation_targets import checked, fanned_out
 from playbooks.deciding import Deciding, Then, leave_it
 from playbooks.documents.refusals import SsmRefused
@@ -46,7 +48,6 @@ SEEN: Final = "Seen"
 """The entry of a signal's Payload that says which situation its sender knows of."""
 GOING_ON: Final = frozenset({SignalType.APPROVE, SignalType.RESUME, SignalType.START_STEP})
 """Signals after which an execution goes on."""
-STOPPING: Final = ("Cancel", "Complete", str(SignalType.STOP_STEP))
 
 
 def no_locations(_url: str) -> list[dict[str, Any]]:
@@ -61,8 +62,6 @@ class DocumentFinder(Protocol):
         """The document of that name or ARN. Raises SsmRefused with StartAutomationExecution's codes."""
 
 
-Controllers = Callable[[Execution], tuple[str, ...] | None]
-"""Who may stop and steer an execution, besides who started it; None where every caller may."""
 Locations = Callable[[str], list[dict[str, Any]]]
 """The TargetLocations in the file of a URL. Raises SsmRefused."""
 Question = Callable[[Transaction, Execution, StepExecution], ApprovalRequest]
@@ -85,14 +84,13 @@ class AutomationParts:
     question: Question
     clock: Clock
     account: str
-    controllers: Controllers = lambda _: None
+    guards: Guards
+    """What starts, answers and stops have to pass."""
     count_along: Then = leave_it
     """Has the step hear of an answer at once, where it may."""
     locations: Locations = no_locations
     prepare: Prepare = as_it_is
     """Reads ahead what a start needs of Parameter Store."""
-    guards: Guards | None = None
-    """What starts, answers and stops have to pass; None = nothing holds them back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +173,8 @@ class Automation:
 
     def _start(self, order: StartOrder, wish: Wish, by: Identity) -> str:
         guards = self._parts.guards
-        with self._guarded(), self._parts.db.transaction() as tx:
-            execution_id = guards.start_document(tx, order, by) if guards else self._parts.engine.start(tx, order)
+        with guards.audited(), self._parts.db.transaction() as tx:
+            execution_id = guards.start_document(tx, order, by)
             if execution_id == order.execution_id:
                 self._parts.tags.put(tx, KIND, execution_id, wish.tags)
                 automation_alarms.watch(tx, self._parts.tags, execution_id, wish.alarms)
@@ -199,14 +197,14 @@ class Automation:
         """Give a signal; an answer counts as a click would, by the same policy. Raises SsmRefused."""
         refusal: SsmRefused | None = None
         try:
-            with self._guarded(), self._parts.db.transaction() as tx:
+            with self._parts.guards.audited(), self._parts.db.transaction() as tx:
                 state = self._locked(tx, execution_id)
                 document = self._parts.shelf.of(tx, state)
                 self._pass_guards(tx, state, kind, by)
                 _check_names(state, document, payload)
                 if kind in ANSWERS:
                     request, refusal = self._question(tx, state, kind, payload)
-                elif (refusal := self._barred(tx, state, by, str(kind))) is None:
+                else:
                     _check_order(state, document, kind, payload)
                     self._parts.engine.signal(tx, execution_id, Signal(kind, actor_of(by), payload=payload))
         except SignalRefused as error:
@@ -221,17 +219,11 @@ class Automation:
         if kind in ANSWERS:
             self._answer(request, ANSWERS[kind], payload, by)
 
-    def _guarded(self) -> AbstractContextManager[None]:
-        """Around a transaction: what the guards refuse is audited."""
-        return self._parts.guards.audited() if self._parts.guards else nullcontext()
-
     def _pass_guards(self, tx: Transaction, state: Execution, kind: SignalType, by: Identity) -> None:
         """Raises Denied; HeldBack for what would let it go on while everything is paused."""
         guards = self._parts.guards
-        if guards is None:
-            return
-        if kind in ANSWERS:
-            guards.permit_in(tx, about(self._top(tx, state), by, "approve"), by, subject=state.id)
+        verb: Verb = "approve" if kind in ANSWERS else "stop" if kind is SignalType.STOP_STEP else "resume"
+        guards.permit_in(tx, self._about(tx, state, by, verb), by, subject=state.id)
         if kind in GOING_ON:
             guards.not_paused(tx, actor_of(by), f"{kind} {state.id}", subject=state.id)
 
@@ -277,39 +269,21 @@ class Automation:
     def stop(self, execution_id: str, kind: Literal["Cancel", "Complete"], by: Identity) -> None:
         """Stop an execution. Raises SsmRefused."""
         try:
-            with self._parts.db.transaction() as tx:
-                refusal = self._barred(tx, self._locked(tx, execution_id), by, kind)
-                if refusal is None:
-                    self._parts.engine.stop(tx, execution_id, actor_of(by), kind)
+            guards = self._parts.guards
+            with guards.audited(), self._parts.db.transaction() as tx:
+                state = self._locked(tx, execution_id)
+                guards.permit_in(tx, self._about(tx, state, by, "stop"), by, subject=execution_id)
+                self._parts.engine.stop(tx, execution_id, actor_of(by), kind)
+        except Denied as error:
+            raise SsmRefused("AccessDeniedException", str(error)) from error
         except InvalidStatus as error:
             raise SsmRefused("InvalidAutomationStatusUpdateException", _sentence(error)) from error
         except ExecutionNotFound as error:
             raise not_found(execution_id) from error
-        if refusal is not None:
-            raise refusal
 
-    def _barred(self, tx: Transaction, state: Execution, by: Identity, what: str) -> SsmRefused | None:
-        """Why somebody may not steer what a playbook has started. It is in the trail, so it comes back as a value."""
-        top = self._top(tx, state)
-        listed = self._parts.controllers(top)
-        if listed is None or self._may_steer(top, by, what, listed):
-            return None
-        sentence = f"{by.name or by.id} may not {what} execution {state.id}: the playbook does not name them."
-        event = Event("access.refused", state.id, actor_of(by), {"what": f"{what} {state.id}", "reason": sentence})
-        self._parts.audit.append(tx, [event], self._parts.clock())
-        return SsmRefused("AccessDeniedException", sentence)
-
-    def _may_steer(self, top: Execution, by: Identity, what: str, listed: tuple[str, ...]) -> bool:
-        guards = self._parts.guards
-        if guards is not None:
-            return guards.may(about(top, by, "stop" if what in STOPPING else "resume"), by)
-        return top.started_by.id == by.id or self._parts.directory.is_listed(by, listed)
-
-    def _top(self, tx: Transaction, state: Execution) -> Execution:
-        """The execution that has started all of it."""
-        while state.parent_id and (parent := self._parts.executions.get(tx, state.parent_id)) is not None:
-            state = parent
-        return state
+    def _about(self, tx: Transaction, state: Execution, by: Identity, verb: Verb) -> AccessWish:
+        """A wish about an execution, judged as one about what started it."""
+        return about(top_of(self._parts.executions, tx, state), by, verb)
 
     def _locked(self, tx: Transaction, execution_id: str) -> Execution:
         claimed = self._parts.executions.lock(tx, execution_id)

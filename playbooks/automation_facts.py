@@ -19,11 +19,15 @@ from engine.wire import automation_execution
 from infra.clock import Clock
 from infra.db import Database, Transaction
 from playbooks import automation_alarms
+from playbooks.access import Wish as AccessWish
+from playbooks.asking import top_of
 from playbooks.automation import KIND, DocumentFinder, Locations, Wish, located, no_locations, not_found
 from playbooks.automation_targets import checked, is_cross_account, is_fan_out, previewed, view
 from playbooks.documents.refusals import SsmRefused
 from playbooks.documents.store import PreviewStore, TagStore
+from playbooks.guards import Guards, about
 from playbooks.people import Directory, Identity, actor_of
+from playbooks.refusals import NotAllowed
 
 KEPT: Final = timedelta(days=1)
 """How long a preview can be asked for."""
@@ -44,6 +48,8 @@ class AutomationSources:
     directory: Directory
     clock: Clock
     account: str
+    guards: Guards
+    """Who may see what."""
     locations: Locations = no_locations
 
 
@@ -84,27 +90,40 @@ class AutomationFacts:
     def __init__(self, sources: AutomationSources) -> None:
         self._from = sources
 
-    def execution(self, execution_id: str) -> Facts:
-        """AutomationExecution. Raises SsmRefused."""
+    def execution(self, execution_id: str, by: Identity) -> Facts:
+        """AutomationExecution. Raises SsmRefused; whoever may not see it is audited."""
         with self._from.db.reading() as connection:
             state = self._from.executions.get(connection, execution_id)
             if state is None:
                 raise not_found(execution_id)
-            return self._spelled(connection, state)
+            wish, found = self._sight(connection, state, by), self._spelled(connection, state)
+        try:
+            self._from.guards.permit(wish, by, subject=execution_id)
+        except NotAllowed as error:
+            raise SsmRefused("AccessDeniedException", str(error)) from error
+        return found
+
+    def _sight(self, connection: Connection, state: Execution, by: Identity) -> AccessWish:
+        """To see an execution is to see what started it."""
+        return about(top_of(self._from.executions, connection, state), by, "see")
 
     def told(self, tx: Transaction, execution_id: str) -> Told | None:
         """An execution as an event tells of it."""
         state = self._from.executions.get(tx, execution_id)
         return Told(state, self._executed_by(state)) if state else None
 
-    def page(self, sought: Sought, *, after: str, limit: int) -> list[Facts]:
-        """At most `limit` executions, newest first, after one of them. Raises LookupError when that one is gone."""
+    def page(self, sought: Sought, by: Identity, *, after: str, limit: int) -> list[Facts]:
+        """At most `limit` executions that somebody may see, newest first, after one of them.
+
+        Raises LookupError when that one is gone.
+        """
         found: list[Facts] = []
         with self._from.db.reading() as connection:
             while rows := self._from.executions.page(connection, sought.rows, after=after, limit=max(limit, 50)):
                 tags = self._from.tags.of_all(connection, KIND, [row.id for row in rows]) if sought.tag_keys else {}
                 for state in rows:
-                    if _is_sought(state, tags.get(state.id, {}), sought):
+                    is_sought = _is_sought(state, tags.get(state.id, {}), sought)
+                    if is_sought and self._from.guards.may(self._sight(connection, state, by), by):
                         found.append(self._spelled(connection, state))
                     if len(found) == limit:
                         return found

@@ -43,7 +43,7 @@ class AutomationOperations:
 
     def get(self, asked: Asked) -> Answer:
         """GetAutomationExecution."""
-        return {"AutomationExecution": self._facts.execution(asked.given["AutomationExecutionId"])}
+        return {"AutomationExecution": self._facts.execution(asked.given["AutomationExecutionId"], asked.by)}
 
     def describe(self, asked: Asked) -> Answer:
         """DescribeAutomationExecutions."""
@@ -52,7 +52,7 @@ class AutomationOperations:
         if sought is None:
             return {"AutomationExecutionMetadataList": []}
         try:
-            found, has_more = page.cut(self._facts.page(sought, after=page.after, limit=page.limit + 1))
+            found, has_more = page.cut(self._facts.page(sought, asked.by, after=page.after, limit=page.limit + 1))
         except LookupError as error:
             raise invalid_token() from error
         answer: Answer = {"AutomationExecutionMetadataList": [_metadata(each) for each in found]}
@@ -64,7 +64,7 @@ class AutomationOperations:
         """DescribeAutomationStepExecutions."""
         page = asked.page
         tests = [_step_test(each["Key"], each["Values"]) for each in asked.given.get("Filters") or ()]
-        execution = self._facts.execution(asked.given["AutomationExecutionId"])
+        execution = self._facts.execution(asked.given["AutomationExecutionId"], asked.by)
         found = steps(execution, tests, is_reversed=bool(asked.given.get("ReverseOrder")))
         start = _number(page.after)
         answer: Answer = {"StepExecutions": found[start : start + page.limit]}

@@ -189,3 +189,26 @@ def test_rules_of_a_file_count_for_programs_too(database: Database, clock: Manua
     values = {"InstanceId": [INSTANCE]}
     assert refused(max_starts, DocumentName="Fix-It", Parameters=values)[0] == "AccessDeniedException"
     assert both.events().count("access.refused") == 3
+
+
+def test_rules_of_a_file_say_who_sees_and_stops(database: Database, clock: ManualClock, tmp_path: Path) -> None:
+    """Whoever holds a key but is on no rule neither reads nor lists nor stops what others have started."""
+    (tmp_path / "access.yaml").write_text(ACCESS, encoding="utf-8")
+    both = world(database, clock, tmp_path, access=tmp_path / "access.yaml")
+    lee, other = both.client(), both.client("AKIDMAX")
+    mine = lee.start_automation_execution(DocumentName="Fix-It", Parameters={"InstanceId": [INSTANCE]})
+    one = {"AutomationExecutionId": mine["AutomationExecutionId"]}
+    both.work()
+
+    for call in (other.get_automation_execution, other.describe_automation_step_executions):
+        assert refused(call, **one) == ("AccessDeniedException", "You may not see this execution.")
+    assert refused(other.stop_automation_execution, **one) == (
+        "AccessDeniedException",
+        "You may not stop this execution.",
+    )
+    assert other.describe_automation_executions()["AutomationExecutionMetadataList"] == []
+    assert both.events().count("access.refused") == 3
+    assert len(lee.describe_automation_executions()["AutomationExecutionMetadataList"]) == 1
+    lee.stop_automation_execution(**one)
+    both.work()
+    assert both.state(one["AutomationExecutionId"]).status == "Cancelled"
