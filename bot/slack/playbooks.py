@@ -4,6 +4,7 @@ import html
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
 from slack_bolt import Ack, App
@@ -19,6 +20,7 @@ from bot.slack.door import SlackDoor, pressed, sender_of
 from bot.slack.forms import Forms, order_of
 from bot.slack.guards import GUARD_VERBS, GuardListeners, offered
 from bot.slack.timeline import TimelineListeners
+from playbooks.desk import divided
 from playbooks.facts import PlaybookFacts
 from playbooks.guards import OVERRIDE
 from playbooks.operations import Order, ParametersRefused, Refused
@@ -114,8 +116,7 @@ class PlaybookListeners:
             case "status":
                 return self._status(wanted, by)
             case "approvals":
-                found = door.queries.open_approvals()
-                return answers.approval_list(found, door.links([each.execution_id for each in found]))
+                return self._questions(by)
             case "timeline" if wanted.words:
                 return self._timeline.post(wanted.words[0], by)
             case "audit" | "timeline":
@@ -128,6 +129,15 @@ class PlaybookListeners:
             return self._guards.answer(wanted, by, by.account.rpartition("/")[2], "")[0]
         hint = f" Did you mean `{command} {wanted.suggestion}`?" if wanted.suggestion else f" Try `{command} help`."
         return f"I do not know {t.code(t.cut(wanted.verb, 60))}.{hint}"
+
+    def _questions(self, by: Identity) -> str:
+        """Those to this person first, then others that they may see."""
+        door = self._door
+        mine, others = divided(door.queries.open_approvals(), by)
+        room = max(answers.MOST_LINES - len(mine), 0)
+        seen = (each for each in others if door.operations.may_see(door.queries.execution(each.execution_id), by))
+        found = [*mine, *islice(seen, room)]
+        return answers.approval_list(found, door.links([each.execution_id for each in found]))
 
     def _status(self, wanted: Typed, by: Identity) -> str:
         door = self._door

@@ -228,6 +228,8 @@ def test_what_may_not_be_seen_is_not_told(ruled: Rig) -> None:
         answer = ruled.command(f"{verb} {execution.id[:8]}", SPARE[0])
         assert answer.text == "You may not see this execution. Please ask #sre-leads."
     assert ruled.command("status", SPARE[0]).text == "Nothing runs, and nothing has run yet."
+    assert ruled.command("approvals", SPARE[0]).text == "Nothing waits for an answer."
+    assert ":raised_hand:" in ruled.command("approvals", ruled.max).text
 
 
 def test_home_and_list_show_what_one_may_run(ruled: Rig) -> None:
