@@ -1,15 +1,17 @@
 """Who may answer a question: lists, groups, who is on call, who was handed it, and who never may."""
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Protocol
 
 from approvals import policy
-from approvals.request import ApprovalChange, ApprovalRequest, Verdict
+from approvals.quorum import is_reached
+from approvals.request import ApprovalChange, ApprovalRequest, Decision, Verdict
+from audit.events import Actor
 from playbooks.answerers import SLACK_GROUP
 from playbooks.oncall import PREFIX
-from playbooks.people import Directory, Identity, actor_of
+from playbooks.people import Directory, Identity, actor_of, may_hold_anybody
 
 
 class Rotas(Protocol):
@@ -117,36 +119,58 @@ class Answering:
         return any(self._is(by, each.actor.id) for each in request.decisions)
 
     def problem(self, request: ApprovalRequest) -> str:
-        """Why nobody, or too few, could answer; "" where somebody could."""
+        """Why nobody, or too few, could approve; "" where enough could, or where only Slack knows who they are."""
+        named = self._named(request)
+        could = self._could(request, named)
+        if not request.is_open or is_reached(replace(request, decisions=could), "Approve"):
+            return ""
+        titles = policy.group_titles(request.groups)
+        seats = {number for each in could for number in each.groups}
+        empty = [title for number, title in enumerate(titles) if number not in seats]
+        where = " and ".join(empty) or "the list of approvers"
+        if not named or set(range(len(titles))) - {number for groups in named.values() for number in groups}:
+            return f"Nobody is {'in' if titles else 'on'} {where}, so nobody can answer this."
+        if empty or not could:
+            return (
+                f"Whoever is {'in' if titles else 'on'} {where} asked for this or never may, so nobody can approve it."
+            )
+        return f"Only {len(could)} could approve this, and nobody for two groups: it needs more people."
+
+    def _named(self, request: ApprovalRequest) -> Mapping[str, tuple[int, ...]]:
+        """Each entry that stands for somebody now, and the groups it stands in."""
         lists = [self.rotas.opened(names) for names in request.approver_lists]
-        if not request.groups:
-            return "" if self.directory.both(lists) else NOBODY
-        lacking = [
-            title
-            for title, group in zip(policy.group_titles(request.groups), request.groups, strict=True)
-            if not self.directory.both([self.rotas.opened(group.names), *lists])
-        ]
-        return f"Nobody is in {' and '.join(lacking)}, so nobody can answer this." if lacking else ""
+        found: dict[str, tuple[int, ...]] = {}
+        for number, group in enumerate(request.groups):
+            for name in self.directory.both([self.rotas.opened(group.names), *lists]):
+                found[name] = (*found.get(name, ()), number)
+        return found if request.groups else dict.fromkeys(self.directory.both(lists), ())
+
+    def _could(self, request: ApprovalRequest, named: Mapping[str, tuple[int, ...]]) -> tuple[Decision, ...]:
+        """The answers if everybody agreed who may; as many as anybody wants of those whom only Slack can count."""
+        canonical = self.directory.canonical
+        never = {canonical(each) for each in self.directory.both([self.rotas.opened(who for who, _ in request.barred)])}
+        never |= set() if request.may_approve_own else {canonical(request.requested_by.id)}
+        handed = {canonical(each.by.id): canonical(each.to.id) for each in request.delegations}
+        most = request.minimum + sum(group.minimum for group in request.groups)
+        seats: dict[str, tuple[int, ...]] = {}
+        for name, groups in named.items():
+            whole = [f"{name} {number}" for number in range(most)] if may_hold_anybody(name) else [canonical(name)]
+            for who in (handed.get(each, each) for each in whole):
+                seats[who] = (*seats.get(who, ()), *groups)
+        return tuple(
+            Decision(Actor("person", who), "Approve", request.asked_at, groups=groups)
+            for who, groups in seats.items()
+            if who not in never
+        )
 
     def approvers(self, request: ApprovalRequest) -> tuple[str, ...]:
         """Entries of those who may answer now, for reading."""
-        lists = [self.rotas.opened(names) for names in request.approver_lists]
-        names: Collection[str]
-        if request.groups:
-            names = [
-                name
-                for group in request.groups
-                for name in self.directory.both([self.rotas.opened(group.names), *lists])
-            ]
-        else:
-            names = self.directory.both(lists)
         barred = {self.directory.canonical(entry) for entry, _ in request.barred}
         handed = {self.directory.canonical(each.by.id): each.to.id for each in request.delegations}
-        kept = [(name, self.directory.canonical(name)) for name in names]
+        kept = [(name, self.directory.canonical(name)) for name in self._named(request)]
         return tuple(dict.fromkeys(handed.get(who, name) for name, who in kept if who not in barred))
 
 
-NOBODY: Final = "Nobody is on the list of approvers, so nobody can answer this."
 UNSURE: Final = (
     "It is not known here whether you are in {}, who may not approve this. Answer in Slack, or again in a minute."
 )

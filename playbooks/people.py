@@ -138,7 +138,7 @@ class Directory:
 
         Named groups are opened; an entry stays as it is where only the door can tell who is behind it.
         """
-        opened = [self._opened(names) for names in lists]
+        opened = sorted((self._opened(names) for names in lists), key=_vagueness)
         if not opened or any(not names for names in opened):
             return ()
         first, *others = opened
@@ -155,7 +155,7 @@ class Directory:
     def _may_meet(self, name: str, names: list[str]) -> bool:
         person = self._person(name)
         same = {name} if person is None else {person.id, f"person:{person.id}", person.slack, *person.iam}
-        return "*" in names or bool(same & set(names)) or any(other[:1] == "S" and other.isalnum() for other in names)
+        return bool(same & set(names)) or any(may_hold_anybody(other) for other in names)
 
     def _person(self, entry: str) -> Person | None:
         for person in self.people:
@@ -175,3 +175,14 @@ class Directory:
         if entry[:1] == "S" and entry.isalnum():
             return f"<!subteam^{entry}>"
         return entry
+
+
+def _vagueness(names: list[str]) -> int:
+    """How many of the entries only Slack can open: the list that names people best says whom a card names."""
+    return sum(may_hold_anybody(name) for name in names)
+
+
+def may_hold_anybody(entry: str) -> bool:
+    """Whether only Slack can tell whom an entry names: everybody, everybody of a workspace, a user group."""
+    thing = entry.rpartition("/")[2]
+    return thing == "*" or (thing[:1] == "S" and thing.isalnum())

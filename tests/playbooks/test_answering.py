@@ -1,15 +1,17 @@
 """Who may answer a question, and who never may, when not everything about them is known."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from approvals.request import ApprovalRequest
+from approvals.request import ApprovalRequest, ApproverGroup, Delegation
+from audit.events import Actor
 from infra.oncall import RotaUnanswered
 from playbooks.answering import Answering
 from playbooks.oncall import AskedRota, NamedRota, OnCall, Rota, TurnRota
 from playbooks.people import Directory, Identity, Person
-from tests.approvals.strategies import KIM, request
+from tests.approvals.strategies import KIM, NOON, request
 from tests.fakes.clock import NIGHT, ManualClock
 
 DIRECTORY = Directory(
@@ -62,3 +64,51 @@ def test_who_is_in_a_user_group_is_known_in_slack_only(entry: str) -> None:
     assert answering.standing(barring(entry), SAM).bar == ""
     for login in ("lee", "sam"):
         assert "Answer in Slack" in answering.standing(barring(entry), DIRECTORY.terminal(login)).bar
+
+
+NOBODY = "Nobody is on the list of approvers, so nobody can answer this."
+KEPT_OUT = "Whoever is on the list of approvers asked for this or never may, so nobody can approve it."
+ONLY = "Only {} could approve this, and nobody for two groups: it needs more people."
+LEE_ASKS = Actor("person", "person:lee", "Lee")
+
+
+def groups(*members: str, minimum: int = 1) -> tuple[ApproverGroup, ...]:
+    """Groups A, B, … of these members each."""
+    titles = "AB"
+    return tuple(ApproverGroup(tuple(each.split()), minimum, titles[number]) for number, each in enumerate(members))
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({}, ""),
+        ({"approver_lists": ((),)}, NOBODY),
+        ({"approver_lists": (("group:void",),)}, NOBODY),
+        ({"approver_lists": (("lee",),)}, KEPT_OUT),
+        ({"approver_lists": (("U01LEE",),)}, KEPT_OUT),
+        ({"approver_lists": (("lee",),), "may_approve_own": True}, ""),
+        ({"barred": (("U02SAM", "x"),)}, KEPT_OUT),
+        ({"barred": (("oncall:sams", "x"),)}, KEPT_OUT),
+        ({"minimum": 2}, ONLY.format(1)),
+        ({"minimum": 2, "approver_lists": (("lee", "sam", "S0SEC"),)}, ""),
+        ({"minimum": 2, "approver_lists": (("sam", "U02SAM", "terminal:sam"),)}, ONLY.format(1)),
+        ({"approver_lists": (("*",), ("sam",))}, ""),
+        ({"groups": groups("sam", "group:void")}, "Nobody is in B, so nobody can answer this."),
+        ({"groups": groups("sam", "lee")}, "Whoever is in B asked for this or never may, so nobody can approve it."),
+        ({"groups": groups("sam", "lee sam")}, ONLY.format(1)),
+        ({"groups": groups("sam", "lee max")}, ""),
+        ({"groups": groups("sam max", minimum=2)}, ""),
+        ({"groups": groups("lee max", minimum=2)}, ONLY.format(1)),
+        ({"delegations": (Delegation(Actor("person", "person:sam"), LEE_ASKS, NOON),)}, KEPT_OUT),
+    ],
+)
+def test_a_question_that_cannot_be_approved_says_so_at_once(
+    clock: ManualClock, fields: dict[str, Any], problem: str
+) -> None:
+    """Nobody is listed, or only who started it and who never may, or too few people for the seats of every group."""
+    on_call = OnCall({"sams": NamedRota(("sam",))}, clock)
+    usual: dict[str, Any] = {"approver_lists": (("lee", "sam"),), "requested_by": LEE_ASKS}
+    if "groups" in fields:
+        usual["approver_lists"] = (("lee", "sam", "max"),)
+
+    assert Answering(DIRECTORY, on_call).problem(request(**{**usual, **fields})) == problem
