@@ -266,7 +266,8 @@ def hold(request: ApprovalRequest, until: datetime, why: str = "") -> ApprovalCh
 
 def release(request: ApprovalRequest) -> ApprovalChange:
     """Let the step hear of it."""
-    return ApprovalChange(replace(request, hold_until=None))
+    facts = {name: value for name, value in request.facts.items() if name != "held"}
+    return ApprovalChange(replace(request, hold_until=None, facts=facts))
 
 
 def reopen(request: ApprovalRequest, lost: Mapping[str, str]) -> ApprovalChange:

@@ -46,6 +46,7 @@ from infra.oncall import opsgenie, pagerduty
 from infra.settings import Settings, load
 from infra.settings_model import BreakGlassReportEntry, OnCallEntry
 from migrations import runner
+from playbooks.access import Wish
 from playbooks.access_file import Known, load_access
 from playbooks.alarm import Alarm
 from playbooks.alarm_care import AlarmCare
@@ -73,6 +74,7 @@ from playbooks.queries import Queries, Sources, targets_of
 from playbooks.reactions import Reactions
 from playbooks.reporting import Reporting
 from playbooks.resources import Resources
+from playbooks.starters import Starters
 from playbooks.store import AlarmStore
 
 LIBRARY = Path(__file__).resolve().parent.parent / "playbooks" / "library"
@@ -334,10 +336,20 @@ class Service:
             self.clock,
             refresh=self.on_call.refresh,
             attest=self._attest,
+            starters=self.starters,
             tell=self.reactions.tell,
             lookout=self.lookout if self.looks else None,
             targets=lambda tx, state: targets_of(state, self.shelf.get(tx, state.document_digest)),
         )
+
+    @cached_property
+    def starters(self) -> Starters:
+        """Whether those who started something may still run it."""
+
+        def may(wish: Wish, by: Identity) -> bool:
+            return self.guard_rules.access.decide(wish, by).is_allowed
+
+        return Starters(self.executions, self.directory, self._attest, may)
 
     @cached_property
     def lookout(self) -> Lookout:
@@ -495,6 +507,7 @@ class Service:
             speaks_as=self.settings.ssm_principals,
             is_attested=lambda: self.recognise is not None,
             looks=self.looks,
+            starters=self.starters,
             also=self._also,
             hold=lambda connection: self.operations.guards.why_paused(connection),
         )

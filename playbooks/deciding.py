@@ -22,6 +22,7 @@ from playbooks.asking import Asking, is_waiting_for, top_of
 from playbooks.people import Identity, Unidentified, actor_of
 from playbooks.refusals import NoLongerOpen, NotAllowed, Refused, SituationChanged, TargetMistyped
 from playbooks.situation import Known, Situation, from_kept
+from playbooks.starters import Starters
 
 UNKNOWN: Final = "This request is not known here. Nothing was decided."
 CHANGED: Final = "The plan changed since you were asked, so nothing was decided: {}. It is asked anew."
@@ -43,8 +44,8 @@ class Looks(Protocol):
     def known(self, connection: Connection, state: Execution, top: Execution) -> Known:
         """What our own rows say of it."""
 
-    def quickly(self, known: Known) -> Situation | None:
-        """As it is now; None where that was not to be had in time."""
+    def quickly(self, known: Known) -> Situation:
+        """As it is now, with the gaps of what was not to be had in time."""
 
     def thoroughly(self, execution_id: str) -> Situation | None:
         """With what would be lost; may take seconds."""
@@ -91,6 +92,8 @@ class Deciding:
     refresh: Callable[[Collection[str]], None] = lambda _: None
     """Asks who is on call, for the names of a question, before they are needed."""
     attest: Attest | None = None
+    starters: Starters | None = None
+    """Who started it, looked at once more before it goes on; None = nobody looks."""
     tell: Tell = field(default=_tell_nobody)
     lookout: Looks | None = None
     targets: Callable[[Transaction, Execution], tuple[str, ...]] = lambda _tx, _state: ()
@@ -145,9 +148,12 @@ class Deciding:
             change = self.answering.answer(request, by, verdict, now=self.clock(), comment=comment)
             asked = from_kept(request.facts.get("first_situation")) if not seen else None
             known = asked or from_kept(request.facts.get("situation"))
-            if situation is None or known is None or situation.mark == (seen or known.mark):
+            if situation is None or known is None:
                 return change
-            raise _Otherwise(situation, situation.news(known, self.clock()))
+            now = situation.beside(known)
+            if now.mark != (seen or known.mark):
+                raise _Otherwise(now, now.news(known, self.clock()))
+            return _looked(change, now) if now.gaps else change
 
         self._change(found, by, verdict, answer, key, then)
 
@@ -314,7 +320,7 @@ class Deciding:
 
     def _go_on(self, found: ApprovalRequest) -> None:
         """Look once more at those who agreed, and tell the step if they still may."""
-        unsure, lost = "", {}
+        unsure, lost = self._starter_bar(found), {}
         self.refresh(names_of(found))
         for decision in found.decisions:
             try:
@@ -335,6 +341,17 @@ class Deciding:
                 self.approvals.save(tx, policy.release(request), self.clock())
                 self.tell(tx, request)
 
+    def _starter_bar(self, found: ApprovalRequest) -> str:
+        """Why who started it may not have it go on now; whoever breaks the glass answers for that themselves."""
+        if self.starters is None or _is_alone(found):
+            return ""
+        with self.db.reading() as connection:
+            starter = self.starters.of(connection, found.execution_id)
+        try:
+            return self.starters.bar(starter)
+        except Unidentified as error:
+            return str(error)
+
     def _objection(self, request: ApprovalRequest, account: str, *, alone: bool) -> str:
         """Why somebody who agreed may not count any more; "" where they do. Raises Unidentified."""
         by = self.attest(account) if self.attest is not None else None
@@ -346,6 +363,12 @@ class Deciding:
         if standing.bar:
             return standing.bar
         return "" if standing.is_listed else "they are not among those who may decide this any more"
+
+
+def _looked(change: ApprovalChange, situation: Situation) -> ApprovalChange:
+    """The change, and that the look before it had gaps."""
+    looked = policy.look(change.state, situation.kept(), is_news=False)
+    return ApprovalChange(looked.state, (*looked.events, *change.events))
 
 
 def _spending(request: ApprovalRequest, key: str, change: Callable[[], ApprovalChange]) -> ApprovalChange:

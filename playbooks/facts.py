@@ -97,6 +97,8 @@ class ApprovalFacts:
     """What tells this situation from another, for the buttons of a card."""
     is_broken: bool = False
     """Whether it was decided by break-glass."""
+    held: str = ""
+    """Why the step does not go on, although it was approved."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ from playbooks.refusals import (
     UnknownPlaybook,
 )
 from playbooks.shelf import Shelf
+from playbooks.starters import ACCOUNT
 from playbooks.steering import Steering
 from playbooks.store import AlarmRecord, AlarmStore
 
@@ -324,11 +325,14 @@ class Operations:
             request_key=order.request_key[:128],
             stored=order.stored,
             mode=order.mode,
-            context=self._context(
-                playbook,
-                channel=playbook.channel or order.channel or self._parts.channel,
-                alarm_key=record.key if record else "",
-            ),
+            context={
+                **self._context(
+                    playbook,
+                    channel=playbook.channel or order.channel or self._parts.channel,
+                    alarm_key=record.key if record else "",
+                ),
+                ACCOUNT: by.account,
+            },
         )
 
     # -- questions

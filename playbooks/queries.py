@@ -188,7 +188,7 @@ class Queries:
             approval=waiting or (approvals[-1] if approvals else None),
             approvals=approvals,
             recovered=self._from.audit.has(connection, state.id, "step.recovered"),
-            notice=state.notice or self._pause(connection, state),
+            notice=state.notice or self._pause(connection, state) or _held(approvals),
             **self._steering(connection, state, document),
         )
         return hidden(facts, masking_of(state))
@@ -271,6 +271,7 @@ class Queries:
             delegations=tuple((each.by, each.to) for each in request.delegations),
             revision=request.revision,
             is_broken=bool(request.facts.get("broken")),
+            held=str(request.facts.get("held") or "") if request.hold_until else "",
             situation=situation.words() if situation else (),
             consequences=situation.consequences if situation else (),
             called=situation.called if situation else {},
@@ -346,6 +347,11 @@ class Queries:
             state = self._found(connection, execution_id)
             entries = list(self._from.audit.entries(connection, subject=state.id))
         return [_line(entry) for entry in entries]
+
+
+def _held(approvals: Sequence[ApprovalFacts]) -> str:
+    """Why what was approved does not go on."""
+    return next((each.held for each in approvals if each.status == "Approved" and each.held), "")
 
 
 def _line(entry: Entry) -> TimelineEntry:

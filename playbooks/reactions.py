@@ -24,6 +24,7 @@ from infra.db import Transaction
 from playbooks.asking import Asking, is_waiting_for
 from playbooks.deciding import AGAIN
 from playbooks.shelf import Shelf
+from playbooks.starters import Starters
 
 log = structlog.get_logger()
 
@@ -54,6 +55,7 @@ class Reactions:
         speaks_as: Collection[str] = (),
         is_attested: Callable[[], bool] = lambda: False,
         looks: bool = False,
+        starters: Starters | None = None,
         also: Callable[[Transaction, Entry], None] = _react_no_further,
         hold: Callable[[Connection], str] = lambda _connection: "",
     ) -> None:
@@ -64,7 +66,7 @@ class Reactions:
         self._executions, self._approvals, self._engine = executions, approvals, engine
         self._clock, self._watch = clock, watch
         self.asking = Asking(executions, catalog, clock, speaks_as=frozenset(speaks_as), new_id=new_id, looks=looks)
-        self._is_attested, self._also, self._hold = is_attested, also, hold
+        self._is_attested, self._also, self._hold, self._starters = is_attested, also, hold, starters
         self._handlers: Mapping[str, Callable[[Transaction, Entry], None]] = {
             "step.waiting": self._ask,
             "approval.asked": self._have_expire,
@@ -143,7 +145,7 @@ class Reactions:
         if request.status is RequestStatus.CANCELLED:
             if self._is_asked_again(tx, entry, request):
                 self.question(tx, state, state.step)
-        elif request.status is RequestStatus.APPROVED and request.decisions and self._is_attested():
+        elif request.status is RequestStatus.APPROVED and self._is_attested():
             now = self._clock()
             self._approvals.save(tx, policy.hold(request, now), now)
             tx.on_commit(lambda: self._watch(request.id, now))
@@ -165,7 +167,7 @@ class Reactions:
         if changed:
             self._approvals.save(tx, policy.void(latest, changed), now)
             return
-        why = self._hold(tx.connection) if request.status is RequestStatus.APPROVED else ""
+        why = self._why_not(tx, request) if request.status is RequestStatus.APPROVED else ""
         if why:
             self._approvals.save(tx, policy.hold(latest, now + AGAIN, why), now)
             tx.on_commit(lambda: self._watch(request.id, now + AGAIN))
@@ -176,6 +178,12 @@ class Reactions:
             except (SignalRefused, ExecutionNotFound) as error:
                 log.info("signal no longer fits", execution=request.execution_id, reason=str(error))
                 return
+
+    def _why_not(self, tx: Transaction, request: ApprovalRequest) -> str:
+        """Why an approved step must wait. Who has to be asked for that, was asked before (Deciding.tend)."""
+        if self._starters is None or self._is_attested() or request.facts.get("broken"):
+            return self._hold(tx.connection)
+        return self._hold(tx.connection) or self._starters.bar(self._starters.of(tx, request.execution_id))
 
     def count_along(self, tx: Transaction, request: ApprovalRequest) -> None:
         """Have a step hear of an answer at once, as AWS shows it: where no playbook asks for more than the step does.

@@ -8,6 +8,7 @@ from engine.execution import Execution
 from engine.protocol import StartOrder
 from engine.resumption import CannotResume, resumption
 from playbooks.playbook import Playbook
+from playbooks.starters import ACCOUNT
 
 
 def request_key(execution_id: str) -> str:
@@ -35,7 +36,7 @@ def retry_of(
         raise CannotResume("The runbook was changed since it failed; start the playbook anew.")
     if playbook.engine == "ssm":
         raise CannotResume("The playbook now runs on AWS, which begins only at the first step.")
-    context = {key: value for key, value in state.context.items() if key != "budget"}
+    context = {key: value for key, value in state.context.items() if key not in ("budget", ACCOUNT)}
     return StartOrder(
         document,
         {name: value for name, value in state.parameters.items() if value is not None},

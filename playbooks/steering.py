@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from audit.events import Actor
@@ -24,6 +24,7 @@ from playbooks.playbook import Playbook
 from playbooks.refusals import Refused
 from playbooks.retry import retry_of
 from playbooks.shelf import Shelf
+from playbooks.starters import ACCOUNT
 
 BRANCH: Final = "aws:branch"
 NOT_SKIPPED: Final[Mapping[str, str]] = {
@@ -154,6 +155,7 @@ class Steering:
             raise Refused(f"There is no execution `{execution_id}`.")
         playbook = self.catalog.get(str(state.context.get("playbook") or ""))
         order = self._retry_order(state, playbook, actor_of(by))
+        order = replace(order, context={**order.context, ACCOUNT: by.account})
         if playbook is None:
             raise Refused("The playbook that started it is not here any more.")
         with self.guards.audited(), self.db.transaction() as tx:

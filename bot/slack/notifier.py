@@ -47,6 +47,7 @@ LANES: Final[Mapping[str, int]] = {
     "approval.revoked": DECISIONS,
     "approval.delegated": DECISIONS,
     "approval.invalidated": DECISIONS,
+    "approval.held": DECISIONS,
     "breakglass.used": DECISIONS,
     "breakglass.reminded": DECISIONS,
     "breakglass.reviewed": DECISIONS,
