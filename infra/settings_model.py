@@ -211,8 +211,8 @@ class Settings(BaseModel):
     """Profile field (Xf…) that the identity provider fills with the id of a person; needs users.profile:read."""
     slack_join_by_email: bool = False
     """Whether whom `people` does not name may be joined to a person by e-mail address; needs users:read.email."""
-    slack_guests: bool = True
-    """Whether guests may do what a list names them for."""
+    slack_guests: bool = False
+    """Whether guests may do what a list names them for; otherwise they may do nothing."""
     slack_pickers: bool = True
     """Whether forms ask AWS: for instances, buckets and roles to choose, and for previews; otherwise ids are typed."""
     channel: str = ""

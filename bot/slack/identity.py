@@ -34,7 +34,7 @@ class Joining:
     """Id of a custom field of the profile (Xf…) that the identity provider fills with the person's id."""
     by_email: bool = False
     """Whether the address in the profile may do it."""
-    guests: bool = True
+    guests: bool = False
     """Whether guests may do what a list names them for."""
 
 

@@ -23,7 +23,7 @@ from bot.slack.client import web_client
 from bot.slack.door import SlackDoor
 from bot.slack.home import Homes
 from bot.slack.http import SlackHttp
-from bot.slack.identity import People
+from bot.slack.identity import Joining, People
 from bot.slack.notifier import Notifier
 from bot.slack.outbox import Outbox
 from bot.slack.painter import CardPainter
@@ -111,9 +111,10 @@ class Rig:
             PersonEntry(id="sam", name="Sam Reyes", slack=identity.approver.id),
             PersonEntry(id="kim", name="Kim Bell", slack=KIM),
         )
+        usual: dict[str, Any] = {"slack_guests": True, "regions": ("eu-west-1", "us-east-1")}
         settings = Settings(
             database_url=self.database_url, playbooks=(self.folder,), use_library=False, people=people,
-            channel=identity.channel, aws_region="eu-west-1", regions=("eu-west-1", "us-east-1"), **self.fields,
+            channel=identity.channel, aws_region="eu-west-1", **{**usual, **self.fields},
         )  # fmt: skip
         self.service = Service(settings, clock=self.clock)
         self.dispatcher = LocalDispatcher(
@@ -123,7 +124,10 @@ class Rig:
         client = web_client(identity.bot_token, self.slack.api_url, timeout=5)
         self.store = SlackStore()
         workspace = Workspace(client, self.clock, team_id=identity.team_id, app_id=identity.app_id)
-        self.people = People(client, self.service.directory, self.clock, workspace=workspace, groups=self.groups)
+        self.people = People(
+            client, self.service.directory, self.clock, workspace=workspace, groups=self.groups,
+            joining=Joining(guests=settings.slack_guests),
+        )  # fmt: skip
         self.door = SlackDoor(
             self.service.db, self.store, self.service.operations, self.service.queries, self.people, workspace,
             Whispers(), self.clock, regions=settings.regions,

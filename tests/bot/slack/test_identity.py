@@ -37,7 +37,7 @@ def of(slack: StrictSlack, clock: ManualClock, *, team_id: str = "") -> People:
     """People before that Slack."""
     client = web_client(slack.identity.bot_token, slack.api_url, timeout=5)
     workspace = Workspace(client, clock, team_id=team_id)
-    return People(client, DIRECTORY, clock, workspace=workspace, groups=[GROUP])
+    return People(client, DIRECTORY, clock, workspace=workspace, groups=[GROUP], joining=Joining(guests=True))
 
 
 def refusal(people: People, user: str, **of_payload: str) -> str:
@@ -213,13 +213,13 @@ def test_a_user_is_joined_to_a_person_only_as_configured(
     assert because in found.because
 
 
-def test_guests_are_refused_where_that_is_said() -> None:
+def test_guests_are_refused_unless_the_settings_let_them_in() -> None:
     """Whatever lists name them."""
     guest = Profiles(user={"is_restricted": True})
 
-    assert not joined(guest).is_full_member
     with pytest.raises(Stranger, match="Guests may not"):
-        joined(guest, guests=False)
+        joined(guest)
+    assert not joined(guest, guests=True).is_full_member
 
 
 def test_the_table_asks_for_no_profile() -> None:
