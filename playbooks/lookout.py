@@ -33,6 +33,8 @@ log = structlog.get_logger()
 RECENT: Final = timedelta(hours=1)
 MOST_RUNS: Final = 50
 """So many of the latest executions are looked through for others on the same resource."""
+NO_INSTANCE: Final = "InvalidInstanceID.NotFound"
+GONE: Final = "not there any more"
 PATIENCE_SECONDS: Final = 1.5
 """How long a click waits for AWS: Slack wants its answer within three seconds."""
 
@@ -60,7 +62,7 @@ class Lookout:
         aws = LookingAws(self.reads(state))
         return replace(self._seen(known, aws), consequences=self._lost(state, known.document, aws))
 
-    def quickly(self, known: Known) -> Situation | None:
+    def quickly(self, known: Known) -> Situation:
         """The situation, for a click: AWS is waited for a moment only; what it did not say in time is a gap."""
         if not _instances(known):
             return known.situation
@@ -69,7 +71,7 @@ class Lookout:
             return looking.result(PATIENCE_SECONDS)
         except TookTooLong:
             log.warning("AWS does not say in time whether it is still needed", execution=known.state.id)
-            return None
+            return _unseen(known, "in time ")
 
     def known(self, connection: Connection, state: Execution, top: Execution) -> Known:
         """What our own rows say."""
@@ -107,9 +109,13 @@ class Lookout:
             return situation
         try:
             answer = aws.call("ec2", "DescribeInstances", {"InstanceIds": instances})
-        except (AwsRefused, AwsUnreachable) as error:
+        except AwsRefused as error:
             log.info("what it works on cannot be looked at", execution=known.state.id, reason=str(error))
-            return situation
+            gone = {each: GONE for each in instances if error.code == NO_INSTANCE and each in str(error)}
+            return replace(situation, states=gone) if gone else _unseen(known)
+        except AwsUnreachable as error:
+            log.info("what it works on cannot be looked at", execution=known.state.id, reason=str(error))
+            return _unseen(known)
         described = [each for group in answer.get("Reservations", ()) for each in group.get("Instances", ())]
         states = {str(each["InstanceId"]): str((each.get("State") or {}).get("Name", "")) for each in described}
         called = {str(each["InstanceId"]): called_by(tags_of(each)) for each in described}
@@ -123,6 +129,11 @@ class Lookout:
             return ()
         calls = [call for step in found.steps for call in step.calls]
         return told(tuple(dict.fromkeys(each for call in calls for each in call.consequences)))
+
+
+def _unseen(known: Known, how: str = "") -> Situation:
+    """What our own rows say, and that AWS said nothing."""
+    return replace(known.situation, gaps=(f"AWS does not say {how}how {', '.join(_instances(known))} is now",))
 
 
 def _instances(known: Known) -> list[str]:

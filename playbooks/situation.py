@@ -1,13 +1,14 @@
 """What is known of an alarm and of what an execution works on, at one moment: whether it is still needed. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 
 from engine.document import Document
 from engine.execution import Execution
 from infra.canonical import Json, digest, plain
 
+RUNNING = "running"
 LONG: timedelta = timedelta(hours=2)
 """Beyond this a time of day says more than how long ago it was."""
 
@@ -34,13 +35,20 @@ class Situation:
     runs: tuple[OtherRun, ...] = ()
     consequences: tuple[str, ...] = ()
     gaps: tuple[str, ...] = ()
+    """What could not be looked at."""
     called: Mapping[str, str] = field(default_factory=dict)
     """What people call each resource, and whose it is: `web-1, of payments`."""
 
     @property
     def mark(self) -> str:
-        """What tells this situation from another one; the time of looking does not."""
-        return digest([self.alarm, dict(self.states), [[run.id, run.status] for run in self.runs]])[:12]
+        """What tells this situation from another one; the time of looking does not, nor what is as it should be."""
+        states = {resource: state for resource, state in self.states.items() if state != RUNNING}
+        return digest([self.alarm, states, [[run.id, run.status] for run in self.runs]])[:12]
+
+    def beside(self, before: "Situation") -> "Situation":
+        """With what an earlier look has found where this one could not look: that it could not is no news."""
+        found = replace(self, consequences=self.consequences or before.consequences)
+        return replace(found, states=before.states, called=before.called) if self.gaps else found
 
     def words(self, now: datetime | None = None) -> tuple[str, ...]:
         """It in sentences; with `now` how long ago, else the time of day."""
@@ -48,7 +56,7 @@ class Situation:
         if self.alarm and self.alarm != "ALARM":
             word = "recovered" if self.alarm == "OK" else f"went to {self.alarm}"
             found.append(f"the alarm {word} {_when(self.alarm_at, now)}".rstrip())
-        found += [f"{resource} is {state}" for resource, state in self.states.items() if state != "running"]
+        found += [f"{resource} is {state}" for resource, state in self.states.items() if state != RUNNING]
         for run in self.runs:
             if run.status in ("Success", "Failed", "TimedOut", "Cancelled"):
                 found.append(f"{run.title} by {run.by} ended {_when(run.at, now)}: {run.status} ({run.id[:8]})")
@@ -63,7 +71,7 @@ class Situation:
         if self.alarm == "ALARM" != before.alarm:
             told.append("the alarm is red again")
         for resource, state in self.states.items():
-            if state == "running" != before.states.get(resource, state):
+            if state == RUNNING != before.states.get(resource, state):
                 told.append(f"{resource} is running again")
         return tuple(told) or ("something has changed, look at the card",)
 

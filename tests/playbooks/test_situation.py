@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.actions import BY_NAME
-from infra.aws_errors import AwsUnreachable
+from infra.aws_errors import AwsRefused, AwsUnreachable
 from infra.db import Database
 from playbooks.answering import Answering
 from playbooks.deciding import Deciding
@@ -28,12 +28,15 @@ class Fleet(QuietAws):
 
     state: str = "running"
     is_away: bool = False
+    is_gone: bool = False
 
     def call(self, service: str, operation: str, params: Mapping[str, Any], *, region: str = "") -> dict[str, Any]:
         """Describe the instance."""
         self.asked.append((operation, params))
         if self.is_away:
             raise AwsUnreachable("ec2", "DescribeInstances", "away")
+        if self.is_gone:
+            raise AwsRefused("InvalidInstanceID.NotFound", f"The instance ID '{INSTANCE}' does not exist")
         if operation != "DescribeInstances":
             return {}
         tags = [{"Key": "Name", "Value": "web-1"}, {"Key": "Owner", "Value": "payments"}]
@@ -149,16 +152,60 @@ def test_a_rejection_and_a_stranger_are_not_held_up(database: Database, clock: M
     assert waist.queries.open_approvals() == []
 
 
-def test_an_aws_that_is_away_holds_nobody_up(database: Database, clock: ManualClock) -> None:
-    """Before the question and at the click: what cannot be looked at is not guessed."""
+@pytest.mark.parametrize("is_away_when", ["always", "asked", "clicked"])
+def test_an_aws_that_is_away_holds_nobody_up(database: Database, clock: ManualClock, is_away_when: str) -> None:
+    """Before the question, at the click, or both: that nobody could look is no news, but the question says it."""
     fleet = fleet_of()
-    fleet.is_away = True
+    fleet.is_away = is_away_when != "clicked"
     waist = looking(database, clock, fleet)
     request_id = asked(waist)
+    gap = (f"AWS does not say how {INSTANCE} is now",)
+    assert waist.question().situation == (() if is_away_when == "clicked" else gap)
+    fleet.is_away = is_away_when != "asked"
 
-    waist.operations.decide(request_id, SAM, "Approve")
+    waist.operations.decide(request_id, SAM, "Approve", seen=waist.question().painted)
 
     assert waist.queries.open_approvals() == []
+    assert waist.queries.approval(request_id).situation == gap
+
+
+def test_what_is_news_is_news_though_aws_is_away(database: Database, clock: ManualClock) -> None:
+    """The alarm has recovered by our own rows; what AWS said before stays, and so does what would be lost."""
+    fleet = fleet_of()
+    fleet.state = "stopped"
+    waist = looking(database, clock, fleet)
+    request_id = asked(waist)
+    painted = waist.question().painted
+    waist.operations.receive(alarm(state="OK", changed_at=clock() - timedelta(seconds=40)))
+    waist.settle()
+    fleet.is_away = True
+
+    with pytest.raises(SituationChanged) as changed:
+        waist.operations.decide(request_id, SAM, "Approve", seen=painted)
+    assert changed.value.news == ("the alarm recovered 40 s ago", f"AWS does not say how {INSTANCE} is now")
+    assert f"{INSTANCE} is stopped" in waist.question().situation
+
+    fleet.is_away = False
+    waist.operations.decide(request_id, SAM, "Approve", seen=changed.value.mark)
+    assert waist.queries.open_approvals() == []
+
+
+def test_an_instance_that_is_gone_is_news(database: Database, clock: ManualClock) -> None:
+    """AWS refuses to describe what is not there: that is an answer."""
+    fleet = fleet_of()
+    waist = looking(database, clock, fleet)
+    request_id = asked(waist)
+    fleet.is_gone = True
+
+    with pytest.raises(SituationChanged, match=f"{INSTANCE} is not there any more"):
+        waist.operations.decide(request_id, SAM, "Approve")
+
+
+def test_what_would_be_lost_stays_on_the_question() -> None:
+    """A quick look does not work it out again."""
+    before = Situation("ALARM", states={"i-1": "running"}, consequences=("lost: i-1: memory",))
+
+    assert Situation("OK", states={"i-1": "stopped"}).beside(before).consequences == ("lost: i-1: memory",)
 
 
 def test_a_situation_survives_the_row() -> None:
