@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.bot.api.processes import KEY, SECRET, ApiProcess
-from tests.fakes.aws_cli import CliMissing, aws_cli, run_aws
+from tests.fakes.aws_cli import run_aws
 
 pytestmark = pytest.mark.slow
 
@@ -25,20 +25,11 @@ mainSteps:
 """
 
 
-@pytest.fixture(scope="module")
-def cli_home() -> Path:
-    """The CLI's own packages, or a skip that says why there are none."""
-    try:
-        return aws_cli()
-    except CliMissing as missing:
-        pytest.skip(str(missing))
-
-
 class Terminal:
     """The CLI pointed at one process."""
 
-    def __init__(self, home: Path, api: ApiProcess) -> None:
-        self._home, self.api = home, api
+    def __init__(self, api: ApiProcess) -> None:
+        self.api = api
 
     def aws(self, *arguments: str, fails: str = "") -> Any:
         """`aws ssm …`: its answer, or the error it must end with."""
@@ -48,7 +39,7 @@ class Terminal:
             "AWS_SECRET_ACCESS_KEY": SECRET,
             "AWS_DEFAULT_REGION": "eu-west-1",
         }
-        done = run_aws(self._home, ["ssm", *arguments, "--output", "json"], environ)
+        done = run_aws(["ssm", *arguments, "--output", "json"], environ)
         if fails:
             assert done.returncode in {254, 255}, done
             assert fails in done.stderr
@@ -58,10 +49,10 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal(cli_home: Path, tmp_path: Path) -> Iterator[Terminal]:
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
     """A terminal with a running API."""
     api = ApiProcess(tmp_path / "api")
-    yield Terminal(cli_home, api)
+    yield Terminal(api)
     api.stop()
 
 
