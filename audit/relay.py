@@ -10,8 +10,9 @@ from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy import Connection
 
-from audit.store import AuditStore
+from audit.store import AuditStore, event_table
 from audit.trail import Entry
 from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable, Transaction
@@ -19,7 +20,7 @@ from infra.db import Database, DatabaseUnavailable, Transaction
 log = structlog.get_logger(__name__)
 
 Handle = Callable[[Transaction, Entry], None]
-BATCH = 100
+BATCH = 32
 TURN_SECONDS = 0.02
 """So long one transaction hands events over at most: on SQLite a click waits for the one writer."""
 SWEEP = timedelta(seconds=5)
@@ -66,7 +67,7 @@ class Relay:
     def run(self, stop: threading.Event) -> None:
         """Pump until `stop` is set, woken by commits; whoever sets `stop` calls `Database.wake` to be heard at once."""
         news = threading.Event()
-        self._db.listen(news.set)
+        self._db.listen(news.set, table=event_table.name)
         while not stop.is_set():
             news.clear()
             try:
@@ -97,20 +98,19 @@ class Relay:
             return 0
         # After a failure one at a time, so that only the event at fault is tried again.
         limit = 1 if self._failing else BATCH
-        at = 0
+        at = handled = 0
         try:
             with self._db.transaction(gives_way=True) as tx:
                 cursor = max(self._store.lock_cursor(tx, self._name), self._seen)
-                entries = self._store.batch(tx, after=cursor, limit=limit, names=self._names)
                 began = time.monotonic()
-                for number, entry in enumerate(entries, 1):
+                for entry in self._store.batch(tx, after=cursor, limit=limit, names=self._names):
                     at = entry.seq
                     self._handle(tx, entry)
+                    handled += 1
                     if tx.is_in_the_way() or time.monotonic() - began > TURN_SECONDS:
-                        entries = entries[:number]
                         break
-                if entries:
-                    self._store.move_cursor(tx, self._name, entries[-1].seq)
+                if handled:
+                    self._store.move_cursor(tx, self._name, at)
         except DatabaseUnavailable:
             raise
         except Exception as error:
@@ -118,18 +118,21 @@ class Relay:
             if not at:
                 raise
             return self._failed(at, error, is_alone=limit == 1)
-        self._seen = entries[-1].seq if entries else cursor
+        self._seen = at or cursor
         if self._seen >= self._failing:
             self._forget_failure()
-        return len(entries)
+        return handled
 
     def _has_news(self) -> bool:
         with self._db.reading() as connection:
             end, _ = self._store.head(connection)
-            if end > self._seen and self._store.batch(connection, after=self._seen, limit=1, names=self._names):
+            if end > self._seen and (not self._names or self._reads_any(connection)):
                 return True
         self._seen = max(self._seen, end)
         return False
+
+    def _reads_any(self, connection: Connection) -> bool:
+        return any(True for _ in self._store.batch(connection, after=self._seen, limit=1, names=self._names))
 
     def _failed(self, seq: int, error: Exception, *, is_alone: bool) -> int:
         if not is_alone:

@@ -133,10 +133,13 @@ class AuditStore:
 
     def batch(
         self, connection: Connection | Transaction, *, after: int, limit: int, names: Collection[str] = ()
-    ) -> list[Entry]:
-        """At most `limit` rows after `after`, only of these names if given: what a relay reads at a time."""
+    ) -> Iterator[Entry]:
+        """At most `limit` rows after `after`, only of these names if given: what a relay reads at a time.
+
+        Each is understood when its turn comes: a relay may stop after the first.
+        """
         query = _events(after).where(event_table.c.name.in_(names)) if names else _events(after)
-        return [_entry(row) for row in connection.execute(query.limit(limit))]
+        return map(_entry, connection.execute(query.limit(limit)).all())
 
     def since(self, connection: Connection, moment: datetime, names: Collection[str]) -> list[Entry]:
         """Rows of these names from a moment on, in order: for a digest."""

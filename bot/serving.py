@@ -1,5 +1,6 @@
 """One running process: threads, doors and how they come up and go down."""
 
+import gc
 import signal
 import sys
 import threading
@@ -87,6 +88,9 @@ class Serving:
     def start(self) -> None:
         """Bring everything up; what was left unfinished is taken up by its rows."""
         sys.setswitchinterval(SWITCH_SECONDS)
+        # What was built now lives as long as the process: looking through it for rubbish stops a click for 0.1 s.
+        gc.collect()
+        gc.freeze()
         for part in self.parts:
             part.start()
             self._started.append(part)
@@ -103,6 +107,7 @@ class Serving:
                 log.exception("part did not stop", part=part.name)
         self._started.clear()
         self.service.db.close()
+        gc.unfreeze()
 
     def run_until_signalled(self) -> None:
         """Serve until SIGTERM or SIGINT."""

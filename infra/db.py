@@ -98,7 +98,8 @@ class Transaction:
         self.pending: dict[str, Any] = {}
         self.before_commit: dict[object, Listener] = {}
         self.after_commit: list[Listener] = []
-        self.has_written = False
+        self.written: set[str] = set()
+        """Names of the tables whose rows it has changed; "" where that is not known."""
         self.is_announced = False
         """Whether other processes will hear of the commit already."""
         self._is_over = False
@@ -117,8 +118,13 @@ class Transaction:
         except DBAPIError:
             self._is_over = True
             raise
-        self.has_written |= not getattr(statement, "is_select", False) and result.rowcount != 0
+        if not getattr(statement, "is_select", False) and result.rowcount != 0:
+            self.written.add(str(getattr(statement, "table", "")))
         return result
+
+    def has_written(self, table: str = "") -> bool:
+        """Whether it may have changed rows (of that table)."""
+        return bool(self.written) and (not table or not self.written.isdisjoint({table, ""}))
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
@@ -155,7 +161,7 @@ class Transaction:
             self.before_commit.pop(next(iter(self.before_commit)))()
         if self._is_over:
             raise TransactionOver
-        if self.has_written and not self.is_sqlite and not self.is_announced:
+        if self.has_written() and not self.is_sqlite and not self.is_announced:
             self.connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
 
 
@@ -170,7 +176,8 @@ class Database:
         self.engine = self._open_sqlite() if self.is_sqlite else self._open_postgres(patience)
         self._readers = self._open_readers()
         self._group = GroupCommit(self._writing, patience=patience)
-        self._listeners: list[Listener] = []
+        self._listeners: list[tuple[str, Listener]] = []
+        """(table or "" for any, whom to call)."""
         self._inside = threading.local()
 
     def _open_sqlite(self) -> Engine:
@@ -203,13 +210,16 @@ class Database:
         event.listen(readers, "connect", _forbid_writing)
         return readers
 
-    def listen(self, callback: Listener) -> None:
-        """Call `callback` after each commit that changed rows, on the committing thread: it may only wake something."""
-        self._listeners.append(callback)
+    def listen(self, callback: Listener, *, table: str = "") -> None:
+        """Call `callback` after each commit that changed rows (of that table), on the committing thread.
+
+        It may only wake something.
+        """
+        self._listeners.append((table, callback))
 
     def wake(self) -> None:
         """Call every listener as if something had been committed: loops look up, and see that they shall stop."""
-        _call_all(self._listeners)
+        _call_all([callback for _, callback in self._listeners])
 
     @contextmanager
     def transaction(self, *, gives_way: bool = False) -> Iterator[Transaction]:
@@ -223,8 +233,7 @@ class Database:
             yield tx
             tx.conclude()
         _call_all(tx.after_commit)
-        if tx.has_written:
-            _call_all(self._listeners)
+        _call_all([callback for table, callback in self._listeners if tx.has_written(table)])
 
     @contextmanager
     def reading(self, *, patient: bool = False) -> Iterator[Connection]:

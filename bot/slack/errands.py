@@ -12,8 +12,10 @@ import structlog
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
+from bot.slack.address import split
 from bot.slack.client import NO_ANSWER, code_of, is_unsure, retry_after
-from bot.slack.store import FAILURES, SUGGESTION, SlackMessage, SlackStore
+from bot.slack.outbox import Clients, several
+from bot.slack.store import FAILURES, SUGGESTION, SlackMessage, SlackStore, message_table
 from infra.aws_errors import AwsUnreachable
 from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable
@@ -42,7 +44,7 @@ class Errands:
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set."""
-        self.db.listen(self._news.set)
+        self.db.listen(self._news.set, table=message_table.name)
         while not stop.is_set():
             self._news.clear()
             try:

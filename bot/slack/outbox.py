@@ -20,7 +20,7 @@ from bot.slack import files
 from bot.slack.budget import Budget
 from bot.slack.client import LOCKED_OUT, NO_ANSWER, code_of, is_unsent, is_unsure, retry_after
 from bot.slack.lookup import CannotLook, find
-from bot.slack.store import BELOW, DOUBTFUL, HOME, REPAINTED, SlackMessage, SlackStore
+from bot.slack.store import BELOW, DOUBTFUL, HOME, REPAINTED, SlackMessage, SlackStore, message_table
 from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable, Transaction
 from infra.leadership import ALONE, Lead
@@ -107,7 +107,7 @@ class Outbox:
 
     def run(self, stop: threading.Event) -> None:
         """Send until `stop` is set; what was interrupted is looked for first."""
-        self._db.listen(self._news.set)
+        self._db.listen(self._news.set, table=message_table.name)
         self._unsaved.clear()
         self._unsaved.append(self._take_up)
         while not stop.is_set():

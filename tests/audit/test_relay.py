@@ -261,7 +261,7 @@ def test_the_relay_outlives_trouble(world: World, monkeypatch: pytest.MonkeyPatc
     def trouble(*arguments: object, **more: object) -> list[Entry]:
         if errors:
             raise errors.pop(0)
-        return batch(*arguments, **more)  # type: ignore[arg-type]  # handed on as it came
+        return list(batch(*arguments, **more))  # type: ignore[arg-type]  # handed on as it came
 
     monkeypatch.setattr(world.store, "batch", trouble)
     world.happen("a")

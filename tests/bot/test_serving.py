@@ -1,5 +1,6 @@
 """A whole process, with threads and doors: it comes up, says how it is, and goes down."""
 
+import gc
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -90,6 +91,15 @@ def test_it_is_ready_once_everything_runs(serving: Serving) -> None:
     serving.start()
 
     assert serving.problems() == []
+
+
+def test_what_lives_for_ever_is_not_looked_through_for_rubbish(serving: Serving) -> None:
+    """Python's collector would stop every click for as long as it looks through the libraries."""
+    serving.start()
+    assert gc.get_freeze_count() > 0
+
+    serving.stop()
+    assert gc.get_freeze_count() == 0
 
 
 def test_a_step_that_will_fail_is_told_at_the_start(path: Path, tmp_path: Path) -> None:

@@ -116,6 +116,19 @@ def test_a_failing_callback_does_not_deny_the_commit(db: Database) -> None:
     assert told == ["woken"]
 
 
+def test_a_listener_may_care_for_one_table(db: Database) -> None:
+    """What was committed elsewhere does not wake it; `wake` does."""
+    told: list[str] = []
+    for name in (note.name, "other"):
+        db.listen(partial(told.append, name), table=name)
+    with db.transaction() as tx:
+        tx.execute(insert(note).values(text="a"))
+
+    assert told == [note.name]
+    db.wake()
+    assert told == [note.name, note.name, "other"]
+
+
 def test_wake_calls_the_listeners(db: Database) -> None:
     """At the end of the process every loop is woken to see that it shall stop."""
     told: list[str] = []

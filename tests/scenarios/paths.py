@@ -71,7 +71,7 @@ class Reaper:
         """What stands in for `Database.transaction`."""
         with original(db, **way) as tx:
             yield tx
-            is_writing = tx.has_written or bool(tx.before_commit)
+            is_writing = tx.has_written() or bool(tx.before_commit)
             if self.is_sparing or not is_writing or self.kills >= MOST_KILLS or self._chance.random() > 0.3:
                 return
             self.kills += 1
