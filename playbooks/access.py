@@ -71,6 +71,8 @@ class Wish:
     region: str | None = None
     account: str | None = None
     is_starter: bool = False
+    is_partial: bool = False
+    """Parameters that are not among `parameters` are not known yet."""
     secrets: frozenset[str] = frozenset()
     """Parameters of which no reason may tell the value; those that are named like secrets need not be named."""
 
@@ -261,7 +263,7 @@ def _is_meant(entry: str, wish: Wish, by: Identity) -> bool:
 
 def _values_fit(rule: Rule, name: str, wanted: tuple[str, ...], wish: Wish) -> bool:
     """An allowing rule needs every value to fit, a refusing one is met by a single value."""
-    if wish.parameters is None:
+    if wish.parameters is None or (wish.is_partial and name not in wish.parameters):
         return rule.effect == "allow"
     fits = [any(fnmatchcase(text, each) for each in wanted) for text in _texts(wish.parameters.get(name))]
     return (bool(fits) and all(fits)) if rule.effect == "allow" else any(fits)

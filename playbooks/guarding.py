@@ -1,6 +1,6 @@
 """The verbs about what holds starts back: *notify me*, *take over*, *pause everything*, and why it is so."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -204,6 +204,13 @@ class Guarding:
         wish = Wish(verb, name, values, channel, region or None, account or None, secrets=frozenset(playbook.secret))
         decision, tried = self.guards.judged(wish, by)
         return Why(wish, decision, tried, tuple(self._obstacles(playbook, values, region, account)))
+
+    def fitting(self, name: str, parameter: str, values: Iterable[str], by: Identity, *, region: str) -> set[str]:
+        """Those values of one parameter with which somebody could be let start the playbook, whatever else is given."""
+        if not any(parameter in rule.parameters for rule in self.access.rules):
+            return {*values}
+        wishes = {each: Wish("run", name, {parameter: each}, region=region or None, is_partial=True) for each in values}
+        return {each for each, wish in wishes.items() if self.guards.may(wish, by)}
 
     def _obstacles(self, playbook: Playbook, values: Mapping[str, Json], region: str, account: str) -> list[str]:
         parts, found = self.guards.parts, []

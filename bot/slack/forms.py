@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from slack_bolt import Ack, App
@@ -154,15 +155,25 @@ class Forms:
         def answer() -> None:
             view, text = body.get("view") or {}, str(body.get("value") or "")
             carried = form.metadata(view)
-            facts = self._door.queries.playbook(carried.get("playbook", ""))
-            self._door.must_be_runnable(facts, self._door.identity(body))
+            facts, by = self._door.queries.playbook(carried.get("playbook", "")), self._door.identity(body)
+            self._door.must_be_runnable(facts, by)
             name = inputs.parameter_of(str(body.get("block_id") or ""))
             kind = next((inputs.resource_type(each) for each in facts.parameters if each.name == name), "")
             if kind in READERS:
-                found.extend(_groups(self._listing(kind, carried.get("region", "")), text))
+                listing = self._offered(facts.name, name, kind, carried.get("region", ""), by)
+                found.extend(_groups(listing, text))
 
         self._door.attempt(answer)
         ack(option_groups=found) if found else ack(options=[])
+
+    def _offered(self, playbook: str, parameter: str, kind: str, region: str, by: Identity) -> Listing | None:
+        """What there is, without what the access rules would refuse."""
+        listing = self._listing(kind, region)
+        if listing is None:
+            return None
+        ids = [each.id for each in listing.resources]
+        fitting = self._door.operations.guarding.fitting(playbook, parameter, ids, by, region=region)
+        return replace(listing, resources=tuple(each for each in listing.resources if each.id in fitting))
 
     def _listing(self, kind: str, region: str) -> Listing | None:
         """What is known; asked for behind the answer when it gets old, waited for a moment when there is nothing."""

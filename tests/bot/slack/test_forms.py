@@ -164,6 +164,27 @@ def test_a_menu_is_nothing_for_those_who_may_not_run(rig: Rig, aws: QuietAws) ->
     assert options(rig, view, "", rig.max) == {"options": []}
 
 
+def test_a_menu_offers_what_the_rules_let_one_choose(
+    slack: StrictSlack, sqlite_database: Database, tmp_path: Path, aws: QuietAws
+) -> None:
+    """An instance with which the start would be refused is not offered; other parameters may still become anything."""
+    rules = f"{{InstanceId: i-{1:017x}, Note: fine}}"
+    (tmp_path / "access.yaml").write_text(
+        f"rules:\n  - {{who: lee, may: run, playbooks: moving, parameters: {rules}}}\n  - {{who: lee, may: approve}}\n"
+    )
+    folder = library(tmp_path)
+    (folder / "moving").mkdir()
+    (folder / "moving" / "playbook.yaml").write_text("title: Stop it\nmay_run: [lee]\n", encoding="utf-8")
+    (folder / "moving" / "runbook.yaml").write_text(MOVING, encoding="utf-8")
+    rig = Rig(slack, str(sqlite_database.url), folder, aws=aws, fields={"access": tmp_path / "access.yaml"})
+    rig.command("run moving")
+
+    found = options(rig, filled(rig), "")
+
+    assert [each["value"] for group in found["option_groups"] for each in group["options"]] == [f"i-{1:017x}"]
+    rig.close()
+
+
 def test_aws_is_asked_once_a_minute(rig: Rig, aws: QuietAws) -> None:
     """However many forms and letters: what is known is used again."""
     rig.command("run moving")
