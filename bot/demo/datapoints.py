@@ -38,6 +38,13 @@ def reason_data(datapoint: float, *, statistic: str, period: int, threshold: flo
     )
 
 
+def course(red: float, threshold: float, *, at: datetime) -> list[tuple[datetime, float]]:
+    """Three hours of a metric that was well below its threshold until a moment ago: what a picture shows."""
+    quiet = [round(threshold * (0.2 + 0.02 * (number * 7 % 5)), 2) if threshold > 1 else 0.0 for number in range(36)]
+    before = [(at - timedelta(minutes=5 * (36 - number)), value) for number, value in enumerate(quiet)]
+    return [*before, (at - timedelta(minutes=1), red)]
+
+
 def instant(at: datetime) -> str:
     """A moment as CloudWatch spells it: `2026-11-24T08:28:10.058+0000`. `at` is UTC."""
     return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}+0000"

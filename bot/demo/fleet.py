@@ -26,6 +26,8 @@ class Machine:
     region: str
     role: str
     type: str = "t3.small"
+    owner: str = "shop"
+    """The team that looks after it."""
     group: str = ""
     """The Auto Scaling group that owns it, or ""."""
 
@@ -57,8 +59,8 @@ class Fleet:
 MACHINES = (
     Machine("web-1", HOME_REGION, "web"),
     Machine("web-2", HOME_REGION, "web", group="web"),
-    Machine("batch-1", HOME_REGION, "batch", type="m5d.large"),
-    Machine("db-1", "eu-west-1", "database", type="t3.medium"),
+    Machine("batch-1", HOME_REGION, "batch", type="m5d.large", owner="data"),
+    Machine("db-1", "eu-west-1", "database", type="t3.medium", owner="data"),
     Machine("web-3", "eu-west-1", "web"),
 )
 
@@ -142,6 +144,7 @@ def turn_red(client: Client, name: str) -> bool:
     was_red = bool(alarm["StateValue"] == "ALARM")
     if was_red:
         _set_state(cloudwatch, wanted, "OK", 0.0)
+    _measure(cloudwatch, wanted, alarm["Dimensions"])
     _set_state(cloudwatch, wanted, "ALARM", wanted.red)
     return was_red
 
@@ -151,6 +154,15 @@ def instance_facts(client: Client, region: str, instance_id: str) -> dict[str, s
     found = client("ec2", region).describe_instances(InstanceIds=[instance_id])
     instance = found["Reservations"][0]["Instances"][0]
     return {"state": instance["State"]["Name"], "launch_time": instance["LaunchTime"].isoformat()}
+
+
+def _measure(cloudwatch: Any, watch: Watch, dimensions: Any) -> None:
+    """Let the metric have a past, so that its picture has something to show."""
+    found = datapoints.course(watch.red, watch.threshold, at=datetime.now(UTC))
+    one = {"MetricName": watch.metric, "Dimensions": dimensions}
+    cloudwatch.put_metric_data(
+        Namespace="AWS/EC2", MetricData=[{**one, "Timestamp": at, "Value": value} for at, value in found]
+    )
 
 
 def _set_state(cloudwatch: Any, watch: Watch, value: str, datapoint: float) -> None:
@@ -195,6 +207,7 @@ def _launch(client: Client, machine: Machine) -> str:
         {"Key": "Name", "Value": machine.name},
         {"Key": "role", "Value": machine.role},
         {"Key": "env", "Value": "demo"},
+        {"Key": "owner", "Value": machine.owner},
     ]
     launch = {"ImageId": IMAGE, "InstanceType": machine.type}
     specification = [{"ResourceType": "instance", "Tags": tags}]

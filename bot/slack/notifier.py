@@ -27,7 +27,7 @@ from bot.slack.store import (
 )
 from infra.clock import Clock
 from infra.db import Transaction
-from playbooks.done import TELLING
+from playbooks.done import READS, TELLING
 from playbooks.queries import Queries
 from playbooks.story import sentence
 
@@ -84,7 +84,6 @@ CALLING: Final = frozenset(
     }
 )
 """Events after which those who may answer are called below the card."""
-READS: Final = ("Describe", "Get", "List", "Head", "BatchGet", "Query", "Scan", "Search")
 
 
 def card_key(execution_id: str) -> str:
@@ -278,7 +277,7 @@ class Notifier:
 def _is_worth_telling(entry: Entry) -> bool:
     event = entry.event
     if event.name == "aws.called":
-        return not str(event.data.get("operation", "")).startswith(READS) or bool(event.data.get("error"))
+        return not str(event.data.get("operation", "")).lower().startswith(READS) or bool(event.data.get("error"))
     if event.name == "step.ended":
         return event.data.get("status") not in ("Success", None)
     if event.name == "approval.refused":

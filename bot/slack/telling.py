@@ -16,7 +16,7 @@ from bot.slack.files import TextFile, named
 from bot.slack.store import SlackMessage
 from infra.canonical import Json, canonical
 from playbooks.breakglass import week_named
-from playbooks.done import TELLING
+from playbooks.done import READS, TELLING
 from playbooks.facts import ExecutionFacts, StepFacts, TimelineEntry
 from playbooks.timeline import as_json, as_markdown, outcome
 
@@ -57,11 +57,24 @@ def tale(door: SlackDoor, message: SlackMessage) -> Painted:
 
 
 def told(facts: ExecutionFacts, entries: Sequence[TimelineEntry]) -> Painted:
-    """A story as the thread has it. Pure."""
+    """A story as the thread has it: what was decided, changed and found; every step and call is in the export. Pure."""
+    kept = [each for each in entries if _matters(each)]
     head = f"*{t.line(facts.title, 200)}* {outcome(facts)}. What happened, in order:"
     button = t.actions("export", t.button(EXPORT, "Export Markdown and JSON", facts.id))
-    blocks = [t.section("head", head), *answers.timeline(entries), button]
+    blocks = [t.section("head", head), *answers.timeline(kept)]
+    if len(kept) < len(entries):
+        blocks.append(
+            t.context("quiet", f"{len(entries) - len(kept)} quieter events are left out; the export has all.")
+        )
+    blocks.append(button)
     return {"text": t.line(f"{facts.title} {outcome(facts)}: what happened, in order", t.FALLBACK), "blocks": blocks}
+
+
+def _matters(entry: TimelineEntry) -> bool:
+    """Whether somebody who takes over wants to read it: not what only looked, nor that a step began."""
+    if entry.name == "aws.called":
+        return not str(entry.data.get("operation", "")).lower().startswith(READS) or bool(entry.data.get("error"))
+    return entry.name not in ("step.started", "signal.received")
 
 
 def story(door: SlackDoor, message: SlackMessage) -> Painted:

@@ -1,5 +1,6 @@
 """A browser at the demo's Slack page, and hands to use it: what a person sees and presses, nothing behind it."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ DESK: Final[dict[str, int]] = {"width": 1280, "height": 900}
 PHONE: Final[dict[str, int]] = {"width": 390, "height": 844}
 ONLY_THE_CHANNEL: Final = ".sidebar, .topbar { display: none !important }"
 """On a phone Slack shows one thing at a time; the local page always shows its list of channels."""
+REPLIES: Final = re.compile(r"^\d+ repl(y|ies)$")
 PATIENCE_MS: Final = 30_000
 
 
@@ -88,6 +90,34 @@ class Screen:
     def form(self) -> Any:
         """The form that is open."""
         return self.page.locator(".modal")
+
+    @property
+    def head(self) -> Any:
+        """The channel's name, above its messages."""
+        return self.page.locator(".channel-header")
+
+    def thread(self, card: Any) -> Any:
+        """Open a message's thread beside it."""
+        card.get_by_text(REPLIES).last.click()
+        pane = self.page.locator(".thread-pane")
+        pane.wait_for()
+        return pane
+
+    def close_thread(self) -> None:
+        """Look at the channel again."""
+        self.page.locator(".thread-head button").click()
+
+    def home(self) -> Any:
+        """Go to the bot's App Home."""
+        self.page.locator(".sidebar-item").filter(has_text="playbook").dispatch_event("click")
+        shown = self.page.locator(".home-inner")
+        shown.wait_for()
+        return shown
+
+    def channel(self) -> None:
+        """Go back to the channel."""
+        self.page.locator(".sidebar-item").filter(has_text="incidents").dispatch_event("click")
+        self._composer.wait_for()
 
     def wait_for(self, card: Any, words: str) -> str:
         """Wait until a message says `words`; returns all that it says."""

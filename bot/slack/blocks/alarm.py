@@ -70,7 +70,7 @@ def _alarm(facts: SuggestionFacts) -> Iterator[str]:
     if alarm.description:
         yield t.line(alarm.description, 500)
     if alarm.reason:
-        yield f"_{t.reason(alarm.reason, 300)}_"
+        yield t.italic(t.reason(alarm.reason, 300))
 
 
 def _nth(number: int) -> str:
@@ -92,7 +92,8 @@ def _resource(facts: SuggestionFacts) -> Iterator[str]:
 
 
 def _seen(seen: SeenFacts) -> Iterator[str]:
-    tags = [f"{key}={value}" for key, value in seen.tags.items() if (key, value) != ("Name", seen.name)]
+    said = (seen.name, seen.owner)
+    tags = [f"{key}={value}" for key, value in seen.tags.items() if value not in said]
     if tags:
         more = f" and {len(tags) - MOST_TAGS} more" if len(tags) > MOST_TAGS else ""
         yield f"Tags: {', '.join(t.code(t.cut(tag, 80)) for tag in tags[:MOST_TAGS])}{more}"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from bot.slack.blocks import text as t
 from bot.slack.blocks.controls import controls, paused
 from bot.slack.blocks.text import Block
+from playbooks.done import READS
 from playbooks.facts import AlarmFacts, ApprovalFacts, ExecutionFacts, StepFacts
 
 APPROVE = "approve"
@@ -131,9 +132,7 @@ def _has_acted(facts: ExecutionFacts) -> bool:
     harmless |= {"aws:waitForAwsResourceProperty", "aws:loop", "aws:updateVariable"}
 
     def reads(step: StepFacts) -> bool:
-        return step.action == "aws:executeAwsApi" and str(step.inputs.get("Api", "")).startswith(
-            ("Describe", "Get", "List", "describe", "get", "list")
-        )
+        return step.action == "aws:executeAwsApi" and str(step.inputs.get("Api", "")).lower().startswith(READS)
 
     return any(step.status != "Pending" and step.action not in harmless and not reads(step) for step in facts.steps)
 
@@ -143,7 +142,7 @@ def _alarm(alarm: AlarmFacts, now: str) -> str:
     text = f"{emoji} *{t.line(alarm.name, 255)}* went to {t.escape(alarm.state)} at {t.clock(alarm.changed_at)}"
     if now:
         text += f"\n:information_source: It is *{t.escape(now)}* by now."
-    return text + (f"\n_{t.reason(alarm.reason, 240)}_" if alarm.reason else "")
+    return text + (f"\n{t.italic(t.reason(alarm.reason, 240))}" if alarm.reason else "")
 
 
 def _reason(message: str) -> str:
@@ -179,10 +178,10 @@ def _question(approval: ApprovalFacts, targets: Sequence[str]) -> Iterable[Block
         *([t.button(DELEGATE, "Hand over …", approval.id)] if approval.may_be_delegated else []),
         *([t.button(BREAK_GLASS, "Break glass …", approval.id)] if approval.may_be_broken else []),
     )
+    yield t.context("rule", "\n".join(_rule(approval)))
 
 
 _SAID = {"Approve": "agreed", "Reject": "objected"}
-_UNANSWERED = "without an answer it is not approved"
 
 
 def _question_lines(approval: ApprovalFacts, targets: Sequence[str]) -> Iterable[str]:
@@ -190,23 +189,26 @@ def _question_lines(approval: ApprovalFacts, targets: Sequence[str]) -> Iterable
         yield ":arrows_counterclockwise: *The plan has changed since you were asked first; earlier answers are void.*"
     yield f":point_right: {_emphasised(t.line(approval.message or approval.title, 1500))}"
     yield from (f":mag: {t.line(each, 200)}" for each in approval.situation[:5])
-    only = f" {targets[0]}:" if len(targets) == 1 else ""
-    told = (each.replace(only, "", 1) if only else each for each in approval.consequences[:5])
-    yield from (f":small_orange_diamond: {t.line(each, 200)}" for each in told)
+    yield from t.consequences(approval.consequences, targets, 5)
+    if approval.silence_approves and approval.expires_at is not None:
+        yield f":alarm_clock: *Unless somebody objects until {t.clock(approval.expires_at)}, it is approved.*"
     if approval.problem:
         yield f":warning: {t.line(approval.problem, 500)}"
-    elif approval.groups and approval.groups[0].title:
+
+
+def _rule(approval: ApprovalFacts) -> Iterable[str]:
+    """Who may answer, how many must, until when: below the buttons, which a phone shall show without scrolling."""
+    if approval.groups and approval.groups[0].title:
         for group in approval.groups:
             state = f"{group.missing} still needed" if group.missing else "enough have agreed"
             yield f"*{t.line(group.title, 60)}* ({state}): {t.people(group.approvers, MOST_PEOPLE)}"
     else:
         yield f"May decide: {t.people(approval.approvers, MOST_PEOPLE)}"
-    if approval.minimum > 1 and not approval.problem:
+    if approval.minimum > 1:
         agreed = sum(decision.verdict == "Approve" for decision in approval.decisions)
         yield f"{agreed} of {approval.minimum} approvals so far"
-    if approval.expires_at is not None:
-        end = "if nobody objects until then, it is approved" if approval.silence_approves else _UNANSWERED
-        yield f"Expires at {t.clock(approval.expires_at)}; {end}."
+    if approval.expires_at is not None and not approval.silence_approves:
+        yield f"Expires at {t.clock(approval.expires_at)}; without an answer it is not approved."
 
 
 def _concluded(approval: ApprovalFacts) -> str:

@@ -180,9 +180,9 @@ def break_glass_form(request_id: str, title: str, targets: Sequence[str]) -> Blo
     named = ", ".join(t.code(t.cut(each, 100)) for each in targets[:10])
     warning = ":rotating_light: You decide *alone*. The approvers are told, and it will be reviewed."
     typed: Block = {"type": "plain_text_input", "action_id": "value", "max_length": 255}
-    label = t.plain("Type the name of what it works on", 2000)
+    label = t.plain("Type what it works on, as it stands above", 2000)
     blocks = [
-        t.section("what", f"{t.line(title, 1000)}\n{warning}\nIt works on {named}."),
+        t.section("what", f"{warning}\nIt works on {named}.\n{t.line(title, 1000)}"),
         _reason("Why can it not wait? (everybody will read it)", is_optional=False),
         {"type": "input", "block_id": "target", "label": label, "element": typed},
     ]

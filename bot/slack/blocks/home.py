@@ -20,6 +20,7 @@ MOST_RUNS: Final = 5
 MOST_ALARMS: Final = 8
 MOST_PLAYBOOKS: Final = 25
 LONGEST_SEARCH: Final = 100
+STARTS: Final = {"auto": "Started by", "suggest": "Suggested by"}
 STATES: Final = {
     "ALARM": (":rotating_light:", "red"),
     "OK": (":large_green_circle:", "OK"),
@@ -61,7 +62,9 @@ def _questions(desk: Desk, links: Mapping[str, str]) -> Iterator[Block]:
     if not desk.mine:
         yield t.section("nothing", "Nothing waits for you.")
     for each in desk.mine[:MOST_QUESTIONS]:
-        told = [f":warning: {t.line(one, 300)}" for one in (*each.situation, *each.consequences)[:MOST_TOLD]]
+        told = [f"On {t.code(t.cut(one, 100))} ({t.line(name, 100)})" for one, name in [*each.called.items()][:3]]
+        told += [f":mag: {t.line(one, 300)}" for one in each.situation[:MOST_TOLD]]
+        told += t.consequences(each.consequences, [*each.called], MOST_TOLD)
         yield t.section(f"ask-{each.id}"[:255], "\n".join([approval_list([each], links), *told]))
         yield t.actions(f"answer-{each.id}"[:255], *_answers(each))
     yield from _more("asked-more", len(desk.mine) - MOST_QUESTIONS, "question", "`/playbook approvals` lists them")
@@ -131,6 +134,7 @@ def _search(text: str) -> Block:
 
 
 def _playbook(facts: PlaybookFacts) -> Block:
-    trigger = f"\n_{facts.start}: {t.line(facts.trigger, 100)}_" if facts.trigger else ""
+    starts = STARTS.get(facts.start, "") if facts.trigger else ""
+    trigger = f"\n{starts} {t.line(facts.trigger, 100)}" if starts else ""
     text = f"*{t.line(facts.name, 80)}* – {t.line(facts.title, 200)}{trigger}"
     return t.section(f"pb-{facts.name}"[:255], text, t.button(f"{RUN}:{facts.name}"[:255], "Run", facts.name))

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -194,6 +194,18 @@ def people(entries: Iterable[str], most: int) -> str:
 def reason(text: str, most: int) -> str:
     """Why an alarm changed, in AWS's words without what it says of each alarm, which tells a reader nothing."""
     return line(_OF_EACH_ALARM.sub("", text), most)
+
+
+def italic(text: str) -> str:
+    """Marked-up text in italics, unless an underscore in it would end them."""
+    return text if "_" in text else f"_{text}_"
+
+
+def consequences(told: Iterable[str], targets: Sequence[str], most: int) -> list[str]:
+    """What is lost or changed, a line each; the resource is not repeated where it is the only one."""
+    only = f" {targets[0]}:" if len(targets) == 1 else ""
+    lines = [each.replace(only, "", 1) if only else each for each in told]
+    return [f":small_orange_diamond: {line(each, 200)}" for each in lines[:most]]
 
 
 def shown(value: Json, most: int = MOST_OF_VALUE) -> str:

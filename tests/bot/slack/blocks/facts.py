@@ -186,7 +186,8 @@ def desk(**fields: Any) -> Desk:
     """A home with something of everything."""
     red = suggestion(started=(EXECUTION,))
     usual = Desk(
-        (approval(situation=("The alarm is OK by now.",), consequences=("lost: its instance store",), painted="m1"),),
+        (approval(situation=("The alarm is OK by now.",), consequences=("lost: i-1: its instance store",),
+                  called={"i-1": "web-1, of shop"}, painted="m1"),),
         (approval(id="r2"),), (execution(),), (answered("Success"),),
         (red, suggestion(alarm_now="OK"), suggestion(why="muted")), (playbook(),), "recover",
     )  # fmt: skip

@@ -240,7 +240,9 @@ def test_the_thread() -> None:
 
 def test_the_story() -> None:
     """The hand-over: who did what, in order, and the button that exports it."""
-    story = [f.line(1), replace(f.line(2, "approval.decided"), actor=f.SAM), f.line(3, "stop: Success")]
+    began, looked = f.line(1), replace(f.line(4), name="aws.called", data={"operation": "DescribeInstances"})
+    agreed, ended = replace(f.line(2, "approved it"), name="approval.decided"), replace(f.line(3), name="step.ended")
+    story = [began, agreed, ended, looked]
     told = telling.told(f.answered("Success"), story)
 
     check_message(told["blocks"])
