@@ -294,10 +294,12 @@ class Guards:
         if found is None:
             return
         sentence, name, actor = why_frozen(*found), start.playbook.name, start.order.actor
-        may_override = by is not None and wish is not None and self.may(replace(wish, verb="override"), by)
-        if may_override and override.strip():
+        overriding = replace(wish, verb="override") if wish is not None else None
+        may_override = by is not None and overriding is not None and self.may(overriding, by)
+        if by is not None and overriding is not None and may_override and override.strip():
             data: dict[str, Json] = {"freeze": found[0].name, "playbook": name, "reason": override.strip()[:1000]}
             event = Event("freeze.overridden", start.order.execution_id, actor, data)
+            self.permit_in(tx, overriding, by)
             self.parts.audit.append(tx, [event], self.parts.clock())
             return
         if override.strip():

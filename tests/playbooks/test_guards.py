@@ -674,6 +674,17 @@ def test_learning_lets_pass_and_notes(database: Database, clock: ManualClock) ->
     assert waist.trail("access.refused") == []
 
 
+def test_learning_notes_an_override_too(database: Database, clock: ManualClock) -> None:
+    """That it may start in a freeze is a wish of its own."""
+    found = gate()
+    access = Access(implicit((found,), ("kim",)), tried=(Rule("one", ("sam",)),))
+    waist = Waist(database, clock, found, rules=GuardRules(access, freezes=(FREEZE,)))
+
+    waist.operations.start(Order("gate", GIVEN, override="now"), KIM)
+
+    assert waist.trail("access.learned")[-1].event.data["verb"] == "override"
+
+
 def test_why_says_everything(database: Database, clock: ManualClock) -> None:
     """Each rule, and the pause, freeze and lock that would hold it back; asking leaves no trace."""
     waist = Waist(database, clock, gate(), rules=rules(gate(), admins=("kim",), freezes=(FREEZE,)), admins=("kim",))
