@@ -19,6 +19,8 @@ from approvals.request import (
 from audit.events import SYSTEM, Actor, Event
 from infra.canonical import Json
 
+ACCOUNTS: Final = "delegators"
+"""The fact that keeps by which accounts answers were handed over."""
 REVIEW_EVERY: Final = timedelta(days=1)
 """How often it is said that a break-glass waits for its review."""
 
@@ -204,14 +206,23 @@ def revoke(request: ApprovalRequest, actor: Actor, *, now: datetime) -> Approval
 
 
 def delegate(
-    request: ApprovalRequest, by: Actor, to: Actor, *, groups: tuple[int, ...], now: datetime
+    request: ApprovalRequest, by: Actor, to: Actor, *, groups: tuple[int, ...], now: datetime, account: str = ""
 ) -> ApprovalChange:
     """Hand one's answer to somebody else, who then answers instead. Raises Closed."""
     if any(each.actor.id in (by.id, to.id) for each in request.decisions):
         raise Closed("That answer has been counted already.")
     handed = Delegation(by, to, now, groups)
     event = _event(request, "approval.delegated", by, {"to": to.id, "name": to.name})
-    return ApprovalChange(replace(request, delegations=(*request.delegations, handed)), (event,))
+    known = request.facts.get(ACCOUNTS)
+    accounts: dict[str, Json] = {**(known if isinstance(known, Mapping) else {}), by.id: account or by.id}
+    facts = {**request.facts, ACCOUNTS: accounts}
+    return ApprovalChange(replace(request, delegations=(*request.delegations, handed), facts=facts), (event,))
+
+
+def account_of(request: ApprovalRequest, by: Actor) -> str:
+    """The account by which somebody has handed their answer over."""
+    known = request.facts.get(ACCOUNTS)
+    return str(known.get(by.id, by.id)) if isinstance(known, Mapping) else by.id
 
 
 def break_glass(

@@ -1,6 +1,6 @@
 """Who may answer a question: lists, groups, who is on call, who was handed it, and who never may."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Protocol
@@ -58,10 +58,10 @@ class Answering:
             by, (*opened, *(self.directory.canonical(each) for each in opened if "@" in each))
         )
 
-    def standing(self, request: ApprovalRequest, by: Identity) -> Standing:
-        """What this person is to the question."""
+    def standing(self, request: ApprovalRequest, by: Identity, lapsed: Collection[str] = ()) -> Standing:
+        """What this person is to the question; of those in `lapsed` nothing was handed over that would count."""
         bar = self._bar(request, by)
-        handed = [each for each in request.delegations if self._is(by, each.to.id)]
+        handed = [each for each in request.delegations if self._is(by, each.to.id) and each.by.id not in lapsed]
         if handed:
             return Standing(is_listed=True, groups=handed[-1].groups, bar=bar)
         if any(self._is(by, each.by.id) for each in request.delegations):
@@ -96,10 +96,17 @@ class Answering:
         return self.rotas.is_known(entry) and (by.account.startswith("slack:") or not is_group)
 
     def answer(
-        self, request: ApprovalRequest, by: Identity, verdict: Verdict, *, now: datetime, comment: str = ""
+        self,
+        request: ApprovalRequest,
+        by: Identity,
+        verdict: Verdict,
+        *,
+        now: datetime,
+        comment: str = "",
+        lapsed: Collection[str] = (),
     ) -> ApprovalChange:
         """Count their answer. Raises policy.DecisionRefused."""
-        standing = self.standing(request, by)
+        standing = self.standing(request, by, lapsed)
         if standing.is_listed and request.is_open and self.has_answered(request, by):
             raise policy.Closed("Your answer has been counted already.")
         return policy.decide(

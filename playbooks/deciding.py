@@ -137,15 +137,16 @@ class Deciding:
         SituationChanged where it is another now.
         """
         situation = self._situation(found, by)
+        lapsed = self._lapsed_as_known(found.request)
 
         def answer(_tx: Transaction, request: ApprovalRequest, state: Execution | None) -> ApprovalChange:
-            standing = self.answering.standing(request, by)
+            standing = self.answering.standing(request, by, lapsed)
             changed = self.asking.change_since(request, state)
             if changed and standing.is_listed and request.is_open:
                 return policy.void(request, changed)
             if request.is_open and standing.is_listed and state is not None and not is_waiting_for(request, state):
                 raise policy.Closed("The step waits for no answer any more. Nothing was decided.")
-            change = self.answering.answer(request, by, verdict, now=self.clock(), comment=comment)
+            change = self.answering.answer(request, by, verdict, now=self.clock(), comment=comment, lapsed=lapsed)
             asked = from_kept(request.facts.get("first_situation")) if not seen else None
             known = asked or from_kept(request.facts.get("situation"))
             if situation is None or known is None:
@@ -182,9 +183,11 @@ class Deciding:
 
     def delegate(self, request_id: str, by: Identity, to: Identity) -> None:
         """Hand one's answer to somebody whom the policy allows. Raises NotAllowed (audited), NoLongerOpen."""
+        found = self.find(request_id)
+        lapsed = self._lapsed_as_known(found.request)
 
         def hand_over(_tx: Transaction, request: ApprovalRequest, _state: Execution | None) -> ApprovalChange:
-            now, standing = self.clock(), self.answering.standing(request, by)
+            now, standing = self.clock(), self.answering.standing(request, by, lapsed)
             policy.check_open(request, is_listed=standing.is_listed, now=now)
             if standing.bar:
                 raise policy.OwnRequest(f"{standing.bar} So there is nothing that you could hand over.")
@@ -194,9 +197,39 @@ class Deciding:
             if self._is(by, actor_of(to)) or not self.answering.is_listed(to, request.delegates):
                 allowed = ", ".join(request.delegates) or "nobody"
                 raise policy.NotAnApprover(f"The playbook lets you hand this over to {allowed} only.")
-            return policy.delegate(request, actor_of(by), actor_of(to), groups=standing.groups, now=now)
+            return policy.delegate(
+                request, actor_of(by), actor_of(to), groups=standing.groups, now=now, account=by.account
+            )
 
-        self._change(self.find(request_id), by, "Delegate", hand_over)
+        self._change(found, by, "Delegate", hand_over)
+
+    def _lapsed(self, request: ApprovalRequest) -> frozenset[str]:
+        """Who has handed their answer over and may not give it any more. Raises Unidentified if nobody says so now."""
+        found: set[str] = set()
+        for number, each in enumerate(request.delegations):
+            before = replace(request, delegations=request.delegations[:number])
+            try:
+                by = self._now(policy.account_of(request, each.by))
+            except Unidentified as error:
+                if error.is_passing:
+                    raise
+                found.add(each.by.id)
+                continue
+            if by is not None and not self.answering.standing(before, by, found).is_listed:
+                found.add(each.by.id)
+        return frozenset(found)
+
+    def _lapsed_as_known(self, request: ApprovalRequest) -> frozenset[str]:
+        """The same for an answer, which is looked at once more before the step goes on."""
+        try:
+            return self._lapsed(request)
+        except Unidentified:
+            return frozenset()
+
+    def _now(self, account: str) -> Identity | None:
+        """Who an account is now; None where nobody can tell. Raises Unidentified."""
+        by = self.attest(account) if self.attest is not None else None
+        return by or self.answering.directory.of_person(account)
 
     def break_glass(self, request_id: str, by: Identity, reason: str, target: str) -> None:
         """Decide alone in an emergency. Raises NotAllowed (audited), NoLongerOpen, TargetMistyped, Refused."""
@@ -338,7 +371,6 @@ class Deciding:
             elif unsure and is_waiting_for(request, state):
                 self.approvals.save(tx, policy.hold(request, self.clock() + AGAIN, unsure), self.clock())
             else:
-                self.approvals.save(tx, policy.release(request), self.clock())
                 self.tell(tx, request)
 
     def _starter_bar(self, found: ApprovalRequest) -> str:
@@ -359,7 +391,7 @@ class Deciding:
             return ""
         if alone:
             return "" if self.answering.is_listed(by, request.breakers) else "they may not break the glass any more"
-        standing = self.answering.standing(request, by)
+        standing = self.answering.standing(request, by, self._lapsed(request))
         if standing.bar:
             return standing.bar
         return "" if standing.is_listed else "they are not among those who may decide this any more"

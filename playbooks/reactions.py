@@ -167,11 +167,14 @@ class Reactions:
         if changed:
             self._approvals.save(tx, policy.void(latest, changed), now)
             return
-        why = self._why_not(tx, request) if request.status is RequestStatus.APPROVED else ""
+        is_going_on = request.status is RequestStatus.APPROVED and is_waiting_for(request, state)
+        why = self._why_not(tx, request) if is_going_on else ""
         if why:
             self._approvals.save(tx, policy.hold(latest, now + AGAIN, why), now)
             tx.on_commit(lambda: self._watch(request.id, now + AGAIN))
             return
+        if latest.hold_until is not None:
+            self._approvals.save(tx, policy.release(latest), now)
         for signal in self._signals(tx, request):
             try:
                 self._engine.signal(tx, request.execution_id, signal)

@@ -1,5 +1,6 @@
 """Questions through the waist: bound to what was shown, one gate each, taken back, handed over, broken open."""
 
+import itertools
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from playbooks.approval_policy import ApprovalPolicy, Handover, StepPolicies
 from playbooks.deciding import names_of
 from playbooks.expiry import Expiry
 from playbooks.operations import NoLongerOpen, NotAllowed, Refused
-from playbooks.people import Identity
+from playbooks.people import Identity, Person, Unidentified
 from playbooks.refusals import TargetMistyped
 from tests.fakes.clock import ManualClock
 from tests.playbooks.waist import DIRECTORY, KIM, LEE, SAM, STRANGER, Waist, gate
@@ -333,6 +334,55 @@ def test_who_hands_over_to_whom_is_the_policys(
 # -- break-glass
 
 REASON = "the shop is down and nobody else is awake"
+
+
+@pytest.mark.parametrize("chain", [("sam", "kim"), ("sam", "max", "kim")])
+def test_nobody_hands_over_what_they_no_longer_have(
+    database: Database, clock: ManualClock, chain: tuple[str, ...]
+) -> None:
+    """Sam leaves the list after handing over, by himself or through another: the heir may not answer any more."""
+    people = (*DIRECTORY.people, Person("max", slack="U05MAX"))
+    directory = replace(DIRECTORY, people=people, groups={"responders": ("lee", "sam")})
+    rule = {"groups": (ApproverGroup(("group:responders",)),), "delegates": ("kim", "max")}
+    waist = Waist(database, clock, ruled(**rule), directory=directory)
+    execution_id = waist.run()
+    request_id = waist.question().id
+    of_person = {each.id: directory.slack("T01", each.slack) for each in people}
+    for by, to in itertools.pairwise(chain):
+        waist.operations.delegate(request_id, of_person[by], of_person[to])
+
+    waist.operations._deciding.answering.directory = replace(directory, groups={"responders": ("lee",)})
+    with pytest.raises(NotAllowed, match="not among the people"):
+        waist.operations.decide(request_id, of_person["kim"], "Approve")
+    waist.operations._deciding.answering.directory = directory
+    waist.operations.decide(request_id, of_person["kim"], "Approve")
+    waist.settle()
+    assert waist.facts(execution_id).steps[0].status == "Success"
+
+
+def test_an_heir_is_looked_at_once_more_with_who_handed_over(database: Database, clock: ManualClock) -> None:
+    """Sam leaves Slack between Kim's answer in his place and the step: the answer no longer counts."""
+    waist = Waist(database, clock, ruled(groups=(ApproverGroup(("sam",)),), delegates=("kim",)))
+    gone: list[str] = []
+
+    def attest(account: str) -> Identity | None:
+        if account in gone:
+            raise Unidentified("This account is deactivated.")
+        return DIRECTORY.slack("T01", account.rpartition("/")[2])
+
+    waist.reactions._is_attested = lambda: True
+    waist.operations._deciding.attest, waist.operations._deciding.tell = attest, waist.reactions.tell
+    waist.run()
+    request_id = waist.question().id
+    waist.operations.delegate(request_id, SAM, KIM)
+    waist.operations.decide(request_id, KIM, "Approve")
+    gone.append(SAM.account)
+    waist.settle()
+    tended(waist)
+
+    assert waist.trail("signal.received") == []
+    assert waist.question().decisions == ()
+    assert len(waist.trail("approval.invalidated")) == 1
 
 
 def test_breaking_the_glass_decides_alone_and_loudly(database: Database, clock: ManualClock) -> None:

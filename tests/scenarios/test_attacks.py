@@ -354,6 +354,19 @@ def test_heir_who_asked(bot: Rig) -> None:
     untouched(bot)
 
 
+def test_heir_of_somebody_gone(bot: Rig) -> None:
+    """Kim hands over to Sam and is deactivated: Sam has no more right than Kim, and is refused."""
+    value = asked(bot, "run kims i-0abc")
+    identify = bot.people.identify
+    bot.service.operations.delegate(value, identify(KIM), identify(bot.sam))
+    bot.slack.people[KIM] = {"deleted": True}
+    bot.people.forget()
+    bot.click(APPROVE, value, bot.sam)
+
+    assert "not among the people" in bot.whispers()[0]
+    untouched(bot)
+
+
 def submitted(bot: Rig, view: dict[str, Any], state: dict[str, Any], by: str) -> Answer:
     """A form comes back as it was filled in."""
     whole = bot.click_payload("x", "x", by)
