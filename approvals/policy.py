@@ -14,6 +14,7 @@ from approvals.request import (
     Delegation,
     RequestStatus,
     Verdict,
+    reworded,
     seal_of,
 )
 from audit.events import SYSTEM, Actor, Event
@@ -163,6 +164,8 @@ def tend(request: ApprovalRequest, now: datetime) -> ApprovalChange:
     """Do what is due by itself: end it, hand it on to the next people, remind those who may answer."""
     if not request.is_open:
         return ApprovalChange(request)
+    if because := reworded(request):
+        return void(request, because)
     if request.expires_at is not None and now >= request.expires_at:
         return _expired(request)
     events: list[Event] = []

@@ -135,7 +135,14 @@ def seal_of(request: ApprovalRequest) -> str:
     rules = [request.rejection, request.needs_reason, request.at_expiry, request.may_approve_own, request.barred]
     words = [request.message, request.title, request.step_name, request.minimum, request.facts.get("shown")]
     more = [request.delegates, request.breakers, request.expires_at]
-    return digest([words, request.approver_lists, groups, rules, more])
+    to_come = [[[each.at, each.group, each.names] for each in request.escalations]] if request.escalations else []
+    return digest([words, request.approver_lists, groups, rules, more, *to_come])
+
+
+def reworded(request: ApprovalRequest) -> str:
+    """That the question is not the one that was shown, in words; "" where it is."""
+    is_other = bool(request.seal) and seal_of(request) != request.seal
+    return "the question is not worded as it was shown" if is_other else ""
 
 
 @dataclass(frozen=True, slots=True)

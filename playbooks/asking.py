@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from approvals.request import ApprovalRequest, seal_of
+from approvals.request import ApprovalRequest, reworded, seal_of
 from engine.execution import Execution, StepExecution
 from engine.secrets import masking_of
 from engine.store import ExecutionStore
@@ -79,9 +79,7 @@ class Asking:
             return ""
         if plan_digest(state, step, _policy_of(self.catalog.get(request.playbook), state, step)) != request.digest:
             return "what would run, or who must agree to it, is not what was shown"
-        if request.seal and seal_of(request) != request.seal:
-            return "the question is not worded as it was shown"
-        return ""
+        return reworded(request)
 
     def _owners(self, tx: Transaction, state: Execution) -> tuple[str, ...]:
         record = self.alarms.get(tx, str(state.context.get("alarm_key") or "")) if state.context else None

@@ -118,6 +118,26 @@ def test_a_question_reworded_in_the_database_decides_nothing(database: Database,
     assert waist.question().approvers == ("<@U02SAM>",)
 
 
+@pytest.mark.parametrize(("old", "new"), [('"kim"', '"max"'), ('"sam"', '"max"')])
+def test_a_forged_question_is_asked_anew_when_the_next_people_are_due(
+    database: Database, clock: ManualClock, old: str, new: str
+) -> None:
+    """Who is asked later is part of the seal, and an escalation does not seal what somebody has forged."""
+    rule = {"groups": (ApproverGroup(("sam",)),), "handovers": (Handover(timedelta(minutes=15), ("kim",)),)}
+    waist = Waist(database, clock, ruled(**rule))
+    waist.run()
+    with database.transaction() as tx:
+        state = tx.execute(approval_table.select()).mappings().one()["state"]
+        assert old in state
+        tx.execute(update(approval_table).values(state=state.replace(old, new)))
+    clock.advance(timedelta(minutes=15))
+    tended(waist)
+
+    assert waist.trail("approval.escalated") == []
+    assert len(waist.trail("approval.voided")) == 1
+    assert (waist.question().revision, waist.question().approvers) == (2, ("<@U02SAM>",))
+
+
 # -- one gate, one attempt
 
 
