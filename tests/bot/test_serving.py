@@ -93,8 +93,9 @@ def test_it_is_ready_once_everything_runs(serving: Serving) -> None:
     assert serving.problems() == []
 
 
-def test_what_lives_for_ever_is_not_looked_through_for_rubbish(serving: Serving) -> None:
+def test_what_lives_for_ever_is_not_looked_through_for_rubbish(path: Path, tmp_path: Path) -> None:
     """Python's collector would stop every click for as long as it looks through the libraries."""
+    serving = Serving(Service(settings(f"sqlite:///{path}", tmp_path, slack_mode="off")))
     serving.start()
     assert gc.get_freeze_count() > 0
 
