@@ -250,7 +250,7 @@ class Automation:
             return
         comment, seen = payload.get("Comment", ""), payload.get(SEEN, "")
         try:
-            found = parts.deciding.find(request.id, verdict)
+            found = parts.deciding.find(request.id, by, verdict)
             parts.deciding.decide(found, by, verdict, comment, seen=seen, then=parts.count_along)
         except SituationChanged as error:
             text = (

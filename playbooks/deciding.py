@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Final, Protocol
+from typing import Final, NoReturn, Protocol
 
 from sqlalchemy import Connection
 
@@ -101,16 +101,23 @@ class Deciding:
 
     # -- answers
 
-    def find(self, request_id: str, verdict: str = "") -> Found:
-        """Read a question. Raises NoLongerOpen."""
+    def find(self, request_id: str, by: Identity, verdict: str) -> Found:
+        """Read a question. Raises NoLongerOpen (audited)."""
         with self.db.reading() as connection:
-            return self.read(connection, request_id, verdict)
+            found = self.read(connection, request_id, verdict)
+        return found or self.unknown(request_id, by, verdict)
 
-    def read(self, connection: Connection, request_id: str, verdict: str = "") -> Found:
-        """Read a question, with what has to be looked at before that verdict counts. Raises NoLongerOpen."""
+    def unknown(self, request_id: str, by: Identity, verdict: str) -> NoReturn:
+        """Somebody answers what was never asked here. Raises NoLongerOpen (audited)."""
+        with self.db.transaction() as tx:
+            self._note(tx, "", by, {"request_id": request_id[:64], "verdict": verdict, "reason": UNKNOWN})
+        raise NoLongerOpen(UNKNOWN)
+
+    def read(self, connection: Connection, request_id: str, verdict: str) -> Found | None:
+        """Read a question, with what has to be looked at before that verdict counts; None = there is none."""
         request = self.approvals.get(connection, request_id)
         if request is None:
-            raise NoLongerOpen(UNKNOWN)
+            return None
         executions = self.asking.executions
         state = executions.get(connection, request.execution_id)
         top = top_of(executions, connection, state) if state is not None else None
@@ -179,11 +186,11 @@ class Deciding:
                 raise policy.Closed("It is too late to take it back: the step has gone on.")
             return change
 
-        self._change(self.find(request_id), by, "Revoke", take_back, key)
+        self._change(self.find(request_id, by, "Revoke"), by, "Revoke", take_back, key)
 
     def delegate(self, request_id: str, by: Identity, to: Identity) -> None:
         """Hand one's answer to somebody whom the policy allows. Raises NotAllowed (audited), NoLongerOpen."""
-        found = self.find(request_id)
+        found = self.find(request_id, by, "Delegate")
         lapsed = self._lapsed_as_known(found.request)
 
         def hand_over(_tx: Transaction, request: ApprovalRequest, _state: Execution | None) -> ApprovalChange:
@@ -254,7 +261,7 @@ class Deciding:
                 request, actor_of(by), reason.strip(), target.strip(), now=now, account=by.account
             )
 
-        self._change(self.find(request_id), by, "BreakGlass", break_it)
+        self._change(self.find(request_id, by, "BreakGlass"), by, "BreakGlass", break_it)
 
     def review(self, request_id: str, by: Identity, note: str) -> None:
         """Close the review of a break-glass, as one of its approvers. Raises NotAllowed (audited), NoLongerOpen."""
@@ -265,7 +272,7 @@ class Deciding:
             mine = next((each.actor for each in request.decisions if self._is(by, each.actor)), actor_of(by))
             return policy.review(request, mine, note)
 
-        self._change(self.find(request_id), by, "Review", close)
+        self._change(self.find(request_id, by, "Review"), by, "Review", close)
 
     def _is(self, by: Identity, actor: Actor) -> bool:
         canonical = self.answering.directory.canonical
@@ -282,7 +289,7 @@ class Deciding:
     ) -> None:
         """One change of a question by a person; a refusal is audited in the same transaction."""
         self.refresh(names_of(found.request))
-        refusal: policy.DecisionRefused | None = None
+        refusal: policy.DecisionRefused | Refused | None = None
         news: SituationChanged | None = None
         with self.db.transaction() as tx:
             request, state = self._locked(tx, found.request)
@@ -293,13 +300,10 @@ class Deciding:
                 kept = policy.look(request, otherwise.situation.kept(), is_news=True)
                 self.approvals.save(tx, kept, self.clock())
                 news = SituationChanged(otherwise.news, otherwise.situation.mark)
-            except policy.DecisionRefused as error:
+            except (policy.DecisionRefused, Refused) as error:
                 refusal = error
-                data: dict[str, Json] = {
-                    "request_id": request.id, "verdict": what, "reason": str(error), "status": str(before)
-                }  # fmt: skip
-                event = Event("approval.refused", request.execution_id, actor_of(by), data)
-                self.audit.append(tx, [event], self.clock())
+                data: dict[str, Json] = {"request_id": request.id, "verdict": what, "reason": str(error)}
+                self._note(tx, request.execution_id, by, {**data, "status": str(before)})
             else:
                 self.approvals.save(tx, changed, self.clock())
                 if changed.state.status is RequestStatus.CANCELLED and before is not RequestStatus.CANCELLED:
@@ -311,8 +315,13 @@ class Deciding:
             raise news
         if isinstance(refusal, policy.Closed):
             raise NoLongerOpen(str(refusal))
+        if isinstance(refusal, Refused):
+            raise refusal
         if refusal is not None:
             raise NotAllowed(f"{refusal} It was noted.") from refusal
+
+    def _note(self, tx: Transaction, subject: str, by: Identity, data: dict[str, Json]) -> None:
+        self.audit.append(tx, [Event("approval.refused", subject, actor_of(by), data)], self.clock())
 
     def _locked(self, tx: Transaction, found: ApprovalRequest) -> tuple[ApprovalRequest, Execution | None]:
         """The question and its execution, both locked, the execution first as the engine does. Raises NoLongerOpen."""

@@ -367,8 +367,9 @@ class Operations:
     def _may_answer(self, request_id: str, by: Identity, verdict: str) -> Found:
         """The question. Raises NotAllowed (audited), NoLongerOpen; Refused for what goes on while all is paused."""
         with self._parts.db.reading() as connection:
-            found = self._deciding.read(connection, request_id, verdict)
+            known = self._deciding.read(connection, request_id, verdict)
             is_held = verdict != "Reject" and bool(self.guards.why_paused(connection))
+        found = known or self._deciding.unknown(request_id, by, verdict)
         if found.state is not None and found.top is not None:
             self.guards.permit(about(found.top, by, "approve"), by, subject=found.state.id)
             if is_held:

@@ -1,6 +1,7 @@
 """Questions through the waist: bound to what was shown, one gate each, taken back, handed over, broken open."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -437,6 +438,48 @@ def test_the_glass_stays_whole(
     with pytest.raises(error):
         waist.operations.break_glass(waist.question().id, by, reason, target)
     assert waist.question().status == str(RequestStatus.WAITING)
+
+
+@pytest.mark.parametrize(
+    ("reason", "target", "says"),
+    [
+        ("because it burns here", "nonsense", "exactly as the card shows it"),
+        ("hurry", "i-0b7d1c44e9f2a6d35", "at least 10 characters"),
+    ],
+)
+def test_a_blow_at_the_glass_that_fails_is_noted(
+    database: Database, clock: ManualClock, reason: str, target: str, says: str
+) -> None:
+    """A mistyped target and a reason that says nothing are attempts, too."""
+    waist = Waist(database, clock, ruled(breakers=("lee",)))
+    waist.operations._deciding.targets = lambda _tx, _state: ("i-0b7d1c44e9f2a6d35",)
+    waist.run(by=SAM)
+
+    with pytest.raises(Refused, match=says):
+        waist.operations.break_glass(waist.question().id, LEE, reason, target)
+    (noted,) = waist.trail("approval.refused")
+    assert (noted.event.actor.id, noted.event.data["verdict"]) == (LEE.id, "BreakGlass")
+
+
+def test_an_answer_to_nothing_is_noted(database: Database, clock: ManualClock) -> None:
+    """An id that no question has: the person is told, and the trail has the attempt, by every verb."""
+    waist = Waist(database, clock, gate())
+    verbs: dict[str, Callable[[str], None]] = {
+        "Approve": lambda name: waist.operations.decide(name, SAM, "Approve"),
+        "Reject": lambda name: waist.operations.decide(name, SAM, "Reject"),
+        "Revoke": lambda name: waist.operations.revoke(name, SAM),
+        "Delegate": lambda name: waist.operations.delegate(name, SAM, KIM),
+        "BreakGlass": lambda name: waist.operations.break_glass(name, SAM, "because it burns", "x"),
+        "Review": lambda name: waist.operations.review(name, SAM, "fine"),
+    }
+    for verb in verbs.values():
+        with pytest.raises(NoLongerOpen, match="not known here"):
+            verb("nosuch" * 100)
+
+    noted = [each.event for each in waist.trail("approval.refused")]
+    assert [each.data["verdict"] for each in noted] == [*verbs]
+    assert {each.actor.id for each in noted} == {SAM.id}
+    assert all(len(str(each.data["request_id"])) <= 64 for each in noted)
 
 
 def test_nobody_breaks_a_glass_that_is_not_there(database: Database, clock: ManualClock) -> None:
