@@ -141,13 +141,20 @@ class Documents:
                 self._parts.tags.forget(tx, KIND, name)
                 self._say(tx, "document.deleted", by, name=name)
                 return
-            version = self._chosen(tx, named, Wanted(name, number, version_name))
+            version = self._version_to_delete(tx, named, Wanted(name, number, version_name))
             if version.number == named.default_version:
                 raise SsmRefused("InvalidDocumentOperation", f"Version {version.number} is the default of {name}.")
             self._store.remove_version(tx, name, version.number)
             left = self._store.versions(tx, name, before=None, limit=1)
             self._store.save(tx, replace(named, latest_version=max(named.default_version, left[0].number)))
             self._say(tx, "document.deleted", by, name=name, version=version.number)
+
+    def _version_to_delete(self, tx: Transaction, named: NamedDocument, asked: Wanted) -> DocumentVersion:
+        """DeleteDocument knows one error for everything that is not there. Raises SsmRefused."""
+        try:
+            return self._chosen(tx, named, asked)
+        except SsmRefused as error:
+            raise SsmRefused("InvalidDocument", str(error)) from error
 
     def share(self, name: str, add: Sequence[str], remove: Sequence[str], version: str, by: Actor) -> None:
         """Change whom a document is shared with; removing wins. Raises SsmRefused."""

@@ -229,6 +229,7 @@ def test_a_version_is_deleted_and_its_number_never_comes_back(both: ApiWorld) ->
     assert client.describe_document(Name="Ask-First", DocumentVersion="$LATEST")["Document"]["DocumentVersion"] == "1"
     assert update(both, runbook(nap("b")))["DocumentVersion"] == "3"
     assert code(lambda: client.delete_document(Name="Ask-First", DocumentVersion="1")) == "InvalidDocumentOperation"
+    assert code(lambda: client.delete_document(Name="Ask-First", DocumentVersion="9")) == "InvalidDocument"
 
     execution_id = both.start()
     client.delete_document(Name="Ask-First")
