@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     Column,
     Connection,
     Index,
@@ -15,7 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    and_,
+    bindparam,
     func,
     insert,
     select,
@@ -53,6 +54,22 @@ approval_table = Table(
 )
 
 
+_ROW: BindParameter[str] = bindparam("row")
+_GET = select(approval_table).where(approval_table.c.id == _ROW)
+_LOCK = _GET.with_for_update()
+_OF_EXECUTION = (
+    select(approval_table)
+    .where(approval_table.c.execution_id == _ROW)
+    .order_by(approval_table.c.asked_at, approval_table.c.revision)
+)
+_SAVE = (
+    update(approval_table)
+    .where(approval_table.c.id == _ROW, approval_table.c.version == bindparam("known_version"))
+    .values(**{name: bindparam(name) for name in ("version", "status", "due_at", "state")})
+)
+"""Statements of every click, built once."""
+
+
 class AlteredMeanwhile(Exception):
     """Somebody else changed the request in the same moment; nothing was saved."""
 
@@ -77,21 +94,19 @@ class ApprovalStore:
     def save(self, tx: Transaction, change: ApprovalChange, now: datetime) -> None:
         """Save a changed question with its events. Raises AlteredMeanwhile."""
         state = change.state
-        fence = and_(approval_table.c.id == state.id, approval_table.c.version == state.version)
-        values = {"version": state.version + 1, **_values(state)}
-        if tx.execute(update(approval_table).where(fence).values(**values)).rowcount != 1:
+        values = {"row": state.id, "known_version": state.version, "version": state.version + 1, **_values(state)}
+        if tx.execute(_SAVE, values).rowcount != 1:
             raise AlteredMeanwhile(state.id)
         self._audit.append(tx, change.events, now)
 
     def lock(self, tx: Transaction, request_id: str) -> ApprovalRequest | None:
         """The question; on PostgreSQL its row is locked until the commit."""
-        query = select(approval_table).where(approval_table.c.id == request_id)
-        row = tx.execute(query if tx.is_sqlite else query.with_for_update()).mappings().first()
+        row = tx.execute(_GET if tx.is_sqlite else _LOCK, {"row": request_id}).mappings().first()
         return _decode(row) if row else None
 
     def get(self, connection: Connection | Transaction, request_id: str) -> ApprovalRequest | None:
         """The question as it is now."""
-        row = connection.execute(select(approval_table).where(approval_table.c.id == request_id)).mappings().first()
+        row = connection.execute(_GET, {"row": request_id}).mappings().first()
         return _decode(row) if row else None
 
     def of_step(self, connection: Connection | Transaction, step_execution_id: str) -> ApprovalRequest | None:
@@ -102,9 +117,7 @@ class ApprovalStore:
 
     def of_execution(self, connection: Connection | Transaction, execution_id: str) -> list[ApprovalRequest]:
         """All questions of an execution, oldest first."""
-        query = select(approval_table).where(approval_table.c.execution_id == execution_id)
-        ordered = query.order_by(approval_table.c.asked_at, approval_table.c.revision)
-        return [_decode(row) for row in connection.execute(ordered).mappings()]
+        return [_decode(row) for row in connection.execute(_OF_EXECUTION, {"row": execution_id}).mappings()]
 
     def open(self, connection: Connection, *, limit: int = 100) -> list[ApprovalRequest]:
         """Questions that wait, oldest first."""

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    BindParameter,
     Column,
     Connection,
     Float,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     cast,
     func,
     insert,
@@ -68,6 +70,17 @@ cursor_table = Table(
     Column("seq", BigInteger, nullable=False),
 )
 
+_ADD = insert(event_table)
+_HEAD = select(head_table.c.seq, head_table.c.hash).where(head_table.c.id == 1)
+_LOCK_HEAD = _HEAD.with_for_update()
+_MOVE_HEAD = update(head_table).where(head_table.c.id == 1).values(seq=bindparam("seq"), hash=bindparam("hash"))
+_MOVE_HEAD_AND_TELL = _MOVE_HEAD.returning(func.pg_notify(CHANNEL, ""))
+"""One way to the server less, under the chain's lock."""
+_CURSOR = select(cursor_table.c.seq).where(cursor_table.c.name == bindparam("reader"))
+_LOCK_CURSOR = _CURSOR.with_for_update()
+_MOVE_CURSOR = update(cursor_table).where(cursor_table.c.name == bindparam("reader")).values(seq=bindparam("seq"))
+"""Statements of every commit, built once."""
+
 _Waiting = tuple[datetime, bytes, list[Event]]
 """When, with which key of the chain, and what."""
 
@@ -99,17 +112,13 @@ class AuditStore:
         for at, key, events in tx.pending.pop("events"):
             entries += link(events, at=at, seq=seq, head=hash_, key=key)
             seq, hash_ = entries[-1].seq, entries[-1].hash
-        tx.execute(insert(event_table), [_row(entry) for entry in entries])
-        move = update(head_table).where(head_table.c.id == 1).values(seq=seq, hash=hash_)
-        if not tx.is_sqlite:
-            move = move.returning(func.pg_notify(CHANNEL, ""))  # one way to the server less, under the chain's lock
-            tx.is_announced = True
-        tx.execute(move)
+        tx.execute(_ADD, [_row(entry) for entry in entries])
+        tx.is_announced = not tx.is_sqlite
+        tx.execute(_MOVE_HEAD_AND_TELL if tx.is_announced else _MOVE_HEAD, {"seq": seq, "hash": hash_})
 
     def _lock_head(self, tx: Transaction) -> tuple[int, str]:
         """(length, hash) of the chain, which nobody else can change until the commit."""
-        query = select(head_table.c.seq, head_table.c.hash).where(head_table.c.id == 1)
-        head = tx.execute(query if tx.is_sqlite else query.with_for_update()).first()
+        head = tx.execute(_HEAD if tx.is_sqlite else _LOCK_HEAD).first()
         if head is not None:
             return int(head.seq), str(head.hash)
         first = {"id": 1, "seq": 0, "hash": GENESIS}
@@ -138,8 +147,8 @@ class AuditStore:
 
         Each is understood when its turn comes: a relay may stop after the first.
         """
-        query = _events(after).where(event_table.c.name.in_(names)) if names else _events(after)
-        return map(_entry, connection.execute(query.limit(limit)).all())
+        query = _BATCH.where(event_table.c.name.in_(names)) if names else _BATCH
+        return map(_entry, connection.execute(query, {"after": after, "most": limit}).all())
 
     def since(self, connection: Connection, moment: datetime, names: Collection[str]) -> list[Entry]:
         """Rows of these names from a moment on, in order: for a digest."""
@@ -159,7 +168,7 @@ class AuditStore:
 
     def head(self, connection: Connection | Transaction) -> tuple[int, str]:
         """(number of events, hash of the last)."""
-        row = connection.execute(select(head_table).where(head_table.c.id == 1)).first()
+        row = connection.execute(_HEAD).first()
         return (row.seq, row.hash) if row else (0, GENESIS)
 
     def verify(self, connection: Connection, *, anchor: tuple[int, str] | None = None) -> Verdict:
@@ -168,12 +177,11 @@ class AuditStore:
 
     def cursor(self, connection: Connection | Transaction, name: str) -> int | None:
         """How far the named reader has come, or None when it has never read."""
-        return connection.execute(select(cursor_table.c.seq).where(cursor_table.c.name == name)).scalar()
+        return connection.execute(_CURSOR, {"reader": name}).scalar()
 
     def lock_cursor(self, tx: Transaction, name: str) -> int:
         """How far the named reader has come; on PostgreSQL no other process may move it until the commit."""
-        query = select(cursor_table.c.seq).where(cursor_table.c.name == name)
-        seq = tx.execute(query if tx.is_sqlite else query.with_for_update()).scalar()
+        seq = tx.execute(_CURSOR if tx.is_sqlite else _LOCK_CURSOR, {"reader": name}).scalar()
         if seq is not None:
             return int(seq)
         if tx.is_sqlite:
@@ -184,15 +192,18 @@ class AuditStore:
 
     def move_cursor(self, tx: Transaction, name: str, seq: int) -> None:
         """Remember that the named reader has dealt with everything up to `seq`."""
-        tx.execute(update(cursor_table).where(cursor_table.c.name == name).values(seq=seq))
+        tx.execute(_MOVE_CURSOR, {"reader": name, "seq": seq})
 
 
-def _events(after: int) -> Select[Any]:
+def _events(after: int | BindParameter[int]) -> Select[Any]:
     """Rows in order, with the columns as they lie there: what an attacker left must not break the reading."""
     columns = [column for column in event_table.c if column.name not in ("at", "data")]
     at = type_coerce(event_table.c.at, Float).label("at")
     data = cast(event_table.c.data, Text).label("data")
     return select(*columns, at, data).where(event_table.c.seq > after).order_by(event_table.c.seq)
+
+
+_BATCH = _events(bindparam("after")).limit(bindparam("most", type_=Integer))
 
 
 def _keepable(event: Event) -> Event:
