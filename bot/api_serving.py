@@ -35,6 +35,7 @@ def build_api(service: Service, port: int) -> tuple[Serving, str]:
         Part("scripts", lambda: None, service.scripts.close),
         Part("dispatcher", dispatcher.start, dispatcher.stop),
         threaded("reactions", relay.run, serving.stopping, wake=service.db.wake),
+        threaded("expiry", service.expiry.run, serving.stopping, wake=service.expiry.wake),
         *event_parts(service, serving.stopping),
         threaded("alarm watch", service.alarm_watch.run, serving.stopping),
         Part("api", server.start, server.stop),

@@ -68,8 +68,9 @@ from playbooks.guards import GuardRules
 from playbooks.lookout import Lookout
 from playbooks.oncall import Absence, AskedRota, NamedRota, OnCall, Rota, TurnRota
 from playbooks.operations import Operations, Parts
-from playbooks.people import Directory, Identity, Person
+from playbooks.people import Directory, Identity, Person, Unidentified
 from playbooks.previewing import Previews
+from playbooks.protection import Protection
 from playbooks.queries import Queries, Sources, targets_of
 from playbooks.reactions import Reactions
 from playbooks.reporting import Reporting
@@ -79,6 +80,12 @@ from playbooks.store import AlarmStore
 
 LIBRARY = Path(__file__).resolve().parent.parent / "playbooks" / "library"
 NOT_IN_SESSION_NAMES = re.compile(r"[^\w+=,.@-]+", re.ASCII)
+
+
+class SlackElsewhere(Unidentified):
+    """This process has no door to Slack, though there is one."""
+
+    is_passing = True
 
 
 @dataclass
@@ -359,8 +366,10 @@ class Service:
 
     def _attest(self, account: str) -> Identity | None:
         """Who an account is now: of Slack where that door is open, of the table for a login. Raises Unidentified."""
-        if account.startswith("slack:"):
-            return self.recognise(account) if self.recognise is not None else None
+        if account.startswith("slack:") and self.recognise is not None:
+            return self.recognise(account)
+        if account.startswith("slack:") and self.settings.slack_mode != "off":
+            raise SlackElsewhere("Another process has to ask Slack who that is.")
         login = account.removeprefix("terminal:")
         return self.directory.terminal(login) if login != account else None
 
@@ -505,7 +514,7 @@ class Service:
             new_id=lambda: uuid.uuid4().hex[:12],
             watch=self.expiry.watch,
             speaks_as=self.settings.ssm_principals,
-            is_attested=lambda: self.recognise is not None,
+            is_attested=lambda: self.recognise is not None or self.settings.slack_mode != "off",
             looks=self.looks,
             starters=self.starters,
             also=self._also,

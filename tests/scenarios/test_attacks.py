@@ -288,6 +288,24 @@ def test_deactivated_before_the_step(bot: Rig) -> None:
     assert "approval.invalidated" in bot.events()
 
 
+def test_no_look_elsewhere(bots: tuple[Rig, Rig]) -> None:
+    """A process that has no door to Slack lets nothing go on that people of Slack have approved: it waits for one."""
+    bot, other = bots
+    other.service.recognise = None
+    other.service.settings = other.service.settings.model_copy(update={"slack_mode": "http"})
+    value = asked(bot)
+    bot.click(APPROVE, value, bot.sam)
+    bot.slack.people[bot.sam] = {"deleted": True}
+
+    settle(other)
+    assert (bot.newest().status, bot.events().count("approval.held")) == ("Waiting", 1)
+
+    bot.service.operations.expire(value)
+    settle(bot)
+    assert bot.newest().status == "Waiting"
+    assert "approval.invalidated" in bot.events()
+
+
 def test_slack_silent_before_the_step(bot: Rig) -> None:
     """Slack does not say who it was: the step waits, and goes on when Slack answers."""
     value = asked(bot)
