@@ -339,6 +339,20 @@ class TestRealTime:
         assert aws.state(instance_id) == "stopped"
 
 
+def test_the_page_about_it_says_what_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first example of docs/api.md, as somebody would paste it."""
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8").partition("## In tests: moto")[2]
+    example = page.partition("```python\n")[2].partition("```")[0]
+    (tmp_path / "runbook.yaml").write_text(runbook(nap()), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    try:
+        exec(compile(example, "docs/api.md", "exec"), names)
+        names["test_my_runbook"]()
+    finally:
+        uninstall()
+
+
 def test_the_plug_in_costs_nothing_until_it_is_used() -> None:
     """Pytest loads it at every start: moto must not come along."""
     program = "import sys, playbook_moto.pytest_plugin; sys.exit('moto' in sys.modules or 'sqlalchemy' in sys.modules)"
