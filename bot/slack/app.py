@@ -78,10 +78,10 @@ def build_app(door: SlackDoor, client: WebClient, signing_secret: str, observe: 
     app.error(gate.failed)
     forms = Forms(door)
     playbooks = PlaybookListeners(door, forms)
-    for listeners in (
-        forms,
-        playbooks,
+    for listeners in (  # Bolt asks one after the other: first who is in a hurry
         ApprovalListeners(door),
+        playbooks,
+        forms,
         ExecutionListeners(door),
         HomeListeners(door),
         MentionListeners(door, playbooks, forms),
