@@ -71,6 +71,7 @@ from playbooks.operations import Operations, Parts
 from playbooks.people import Directory, Identity, Person, Unidentified
 from playbooks.previewing import Previews
 from playbooks.protection import Protection
+from playbooks.protection import Protection
 from playbooks.queries import Queries, Sources, targets_of
 from playbooks.reactions import Reactions
 from playbooks.reporting import Reporting
@@ -305,6 +306,7 @@ class Service:
             deciding=self.deciding,
             prepare=self.prepare,
             go_on=self.engine.go_on,
+            protected=self.protection.why_not,
             count_alarm=lambda verdict: self.metrics.alarms.labels(verdict).inc(),
         )
         return Operations(parts)
@@ -422,6 +424,11 @@ class Service:
     def _aws_of_alarm(self, alarm: Alarm) -> Asking:
         role = self.settings.assume_role
         return self.aws.session(role, session_name="playbook-bot-alarms", region=alarm.region, account=alarm.account)
+
+    @cached_property
+    def protection(self) -> Protection:
+        """Whether a tag of a resource keeps everybody but a person from it."""
+        return Protection(self.settings.protected_tags, self._aws_of_alarm, self.clock)
 
     @cached_property
     def resources(self) -> Resources:

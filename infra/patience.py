@@ -17,12 +17,13 @@ TRIES: Final = 720
 
 
 def patiently(what: str, job: Callable[[], object], pause: Callable[[float], object] = sleep) -> None:
-    """Do it, and again while the database is away; `what` is its name for the log."""
+    """Do it, and again while the database is away, unless `pause` says that it is over; `what` is for the log."""
     for _ in range(TRIES):
         try:
             job()
         except DatabaseUnavailable as error:
             log.warning("a job waits for the database", job=what, error=str(error))
-            pause(AFTER_TROUBLE.total_seconds())
+            if pause(AFTER_TROUBLE.total_seconds()):
+                return
         else:
             return

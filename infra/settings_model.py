@@ -305,7 +305,7 @@ class Settings(BaseModel):
     automatic_starts_minutes: int = Field(default=60, ge=1, le=43_200)
     """The length of that period, in minutes."""
     protected_tags: tuple[str, ...] = ("no-auto-remediate",)
-    """Tags of an alarm because of which nothing starts by itself, unless their value is false."""
+    """Tags of an alarm or a resource because of which nothing starts by itself, unless their value is false."""
 
     allow_unjailed_scripts: bool = False
     """Whether scripts run where this machine cannot jail them: their authors may then do all that the bot may."""

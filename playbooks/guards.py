@@ -34,12 +34,12 @@ from playbooks.guard_store import GuardStore, HeldWish
 from playbooks.locks import Holder, busy, keys_of
 from playbooks.people import Identity, actor_of
 from playbooks.playbook import Playbook
+from playbooks.protection import protects
 from playbooks.refusals import Busy, Denied, HeldBack
 
 USUAL_BUDGET: Final = Budget(3, timedelta(hours=1))
 OVERRIDE: Final = "override"
 """The pair of a command that gives the reason for starting in a freeze."""
-_NO: Final = ("false", "no", "0", "off")
 
 
 @dataclass(frozen=True)
@@ -164,15 +164,20 @@ class Guards:
         self._take(tx, start, by, wish)
         return self.parts.engine.start(tx, start.order)
 
-    def start_by_itself(self, tx: Transaction, playbook: Playbook, order: StartOrder, alarm: Alarm) -> str:
-        """Start for an alarm. Raises HeldBack, ParametersInvalid: then nothing of it is in the transaction."""
+    def start_by_itself(
+        self, tx: Transaction, playbook: Playbook, order: StartOrder, alarm: Alarm, *, protected: str = ""
+    ) -> str:
+        """Start for an alarm. Raises HeldBack, ParametersInvalid: then nothing of it is in the transaction.
+
+        `protected` is why only a person may, as AWS was asked before (playbooks/protection.py).
+        """
         known = self._known(tx, order)
         if known is not None:
             return known
         start = self._looked_at(playbook, order)
         self.not_paused(tx, order.actor, f"start {playbook.name}")
         self._not_frozen(tx, start, None, "", None)
-        self._not_protected(start, alarm)
+        self._not_protected(start, alarm, protected)
         counted = self._within_budget(tx, start, alarm)
         self._take(tx, start, None, None)
         context = {**start.order.context, "budget": counted} if counted else start.order.context
@@ -241,6 +246,10 @@ class Guards:
         keys = keys_of(playbook, order.document, parameters, order.region, order.account)
         return _Start(playbook, order, parameters, keys)
 
+    def keys_of(self, playbook: Playbook, order: StartOrder) -> tuple[str, ...]:
+        """The keys of what an order would work on. Raises ParametersInvalid."""
+        return keys_of(playbook, order.document, self.bound(order), order.region, order.account)
+
     def bound(self, order: StartOrder) -> Mapping[str, Json]:
         """Every parameter's value, defaults too. Raises ParametersInvalid."""
         state = Execution(
@@ -308,12 +317,13 @@ class Guards:
             sentence += f' You may override it: say why with {OVERRIDE}="…".'
         raise _held(sentence, "frozen", actor, f"run {name}")
 
-    def _not_protected(self, start: _Start, alarm: Alarm) -> None:
-        for tag in self.parts.rules.protected_tags:
-            if tag in alarm.tags and alarm.tags[tag].strip().lower() not in _NO:
-                name = start.playbook.name
-                text = f"{name} did not start by itself: the alarm has the tag {tag}. A person may start it."
-                raise _held(text, "protected", start.order.actor, f"start {name}")
+    def _not_protected(self, start: _Start, alarm: Alarm, why: str) -> None:
+        tags = (tag for tag in self.parts.rules.protected_tags if tag in alarm.tags and protects(alarm.tags[tag]))
+        why = next((f"the alarm has the tag {tag}" for tag in tags), why)
+        if why:
+            name = start.playbook.name
+            text = f"{name} did not start by itself: {why}. A person may start it."
+            raise _held(text, "protected", start.order.actor, f"start {name}")
 
     def _within_budget(self, tx: Transaction, start: _Start, alarm: Alarm) -> str:
         """The counter with this start in it, for the card. Raises HeldBack."""

@@ -19,7 +19,6 @@ from infra.clock import Clock
 from infra.db import Database, Transaction
 from playbooks.access import DOCUMENT, Access, Verb, Wish, implicit
 from playbooks.alarm import Alarm
-from playbooks.alarm_care import carried, why_silent
 from playbooks.answering import Answering
 from playbooks.asking import Asking, top_of
 from playbooks.deciding import Deciding, Found
@@ -28,11 +27,11 @@ from playbooks.guard_store import GuardStore
 from playbooks.guarding import Guarding
 from playbooks.guards import GuardParts, GuardRules, Guards, about
 from playbooks.mapping import MappingFailed, parameters_from
-from playbooks.matching import matching
+from playbooks.masking import problems
 from playbooks.people import Directory, Identity, actor_of
 from playbooks.playbook import Playbook
+from playbooks.receiving import Protected, Received, Receiving, context_of, protect_nothing
 from playbooks.refusals import (
-    HeldBack,
     InvalidLibrary,
     NoLongerOpen,
     NotAllowed,
@@ -57,15 +56,6 @@ __all__ = [
     "Shelf",
     "UnknownPlaybook",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """What became of an alarm message."""
-
-    verdict: Literal["started", "suggested", "recorded", "duplicate", "silenced"]
-    executions: tuple[str, ...] = ()
-    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +114,10 @@ class Parts:
     """Access, freezes and budget; None = what the playbooks and `admins` imply."""
     prepare: Prepare = as_it_is
     """Reads ahead what a start needs of Parameter Store; asked outside any transaction."""
+    protected: Protected = protect_nothing
+    """Says why only a person may start something on resources; asked outside any transaction."""
+    tagged: Callable[[Alarm], Alarm] = lambda alarm: alarm
+    """Reads an alarm's tags where its owner matters; asked outside any transaction."""
     go_on: Callable[[Transaction], None] = lambda _tx: None
     """Has the engine look at what was held between two steps, when a pause has ended."""
 
@@ -142,6 +136,10 @@ class Operations:
         self.steering = Steering(
             parts.db, parts.executions, parts.engine, parts.catalog, parts.clock, self.guards, self._controllable
         )
+        self.receiving = Receiving(
+            parts.db, parts.audit, parts.alarms, parts.catalog, parts.clock, self.guards, parts.channel, parts.prepare,
+            parts.protected,
+        )  # fmt: skip
         self.guarding = Guarding(
             self.guards, parts.catalog, lambda by: parts.directory.is_listed(by, parts.admins), self._begin
         )
@@ -150,90 +148,9 @@ class Operations:
 
     def receive(self, alarm: Alarm) -> Received:
         """Record an alarm's state change once, and start or suggest what matches it."""
-        received = self._received(alarm)
+        received = self.receiving.receive(self._parts.tagged(alarm))
         self._parts.count_alarm(received.verdict)
         return received
-
-    def _received(self, alarm: Alarm) -> Received:
-        parts, now = self._parts, self._parts.clock()
-        stored = self._stored_for(alarm)
-        with parts.db.transaction() as tx:
-            record = AlarmRecord(alarm.transition_key, alarm, now)
-            if parts.alarms.is_known(tx, alarm) or not parts.alarms.add(tx, record):
-                return Received("duplicate", key=record.key)
-            actor = Actor("alarm", alarm.id, alarm.name)
-            parts.audit.append(tx, [_alarm_event(alarm, record.key, actor)], now)
-            record = replace(record, care=carried(tx, parts.alarms, alarm, now))
-            record = self._answered(tx, record, actor, stored)
-            parts.alarms.conclude(tx, record)
-        return Received(record.verdict, record.executions, record.key)  # type: ignore[arg-type]
-
-    def _stored_for(self, alarm: Alarm) -> Stored:
-        """What the playbook that would start by itself needs of Parameter Store."""
-        found = [playbook for playbook in matching(self._parts.catalog.all, alarm) if playbook.start == "auto"]
-        if not found or alarm.is_silenced or not names_of(found[0].runbook, {}):
-            return {}
-        actor = Actor("alarm", alarm.id, alarm.name)
-        try:
-            order = self._order_for(found[0], AlarmRecord(alarm.transition_key, alarm, self._parts.clock()), actor)
-        except MappingFailed:
-            return {}
-        return self._parts.prepare(order).stored
-
-    def _answered(self, tx: Transaction, record: AlarmRecord, actor: Actor, stored: Stored) -> AlarmRecord:
-        alarm = record.alarm
-        found = [playbook for playbook in matching(self._parts.catalog.all, alarm) if playbook.start != "off"]
-        if not found:
-            return replace(record, verdict="recorded")
-        channel = next((playbook.channel for playbook in found if playbook.channel), self._parts.channel)
-        record = replace(record, channel=channel, playbooks=tuple((each.name, each.title) for each in found))
-        why = why_silent(alarm, record.care, self._parts.clock())
-        if why:
-            self._note(tx, "playbook.suppressed", replace(record, why=why), actor)
-            return replace(record, verdict="silenced", why=why)
-        automatic = [playbook for playbook in found if playbook.start == "auto"]
-        if automatic:
-            try:
-                order = replace(self._order_for(automatic[0], record, actor), stored=stored)
-                execution_id = self.guards.start_by_itself(tx, automatic[0], order, alarm)
-            except (MappingFailed, ParametersInvalid) as error:
-                why = f"{automatic[0].name} could not start by itself: {error}"
-            except HeldBack as held:
-                why = str(held)
-                self._parts.audit.append(tx, [held.event], self._parts.clock())
-            else:
-                return replace(record, verdict="started", executions=(execution_id,))
-        record = replace(record, verdict="suggested", why=why)
-        self._note(tx, "playbook.suggested", record, actor)
-        return record
-
-    def _note(self, tx: Transaction, name: str, record: AlarmRecord, actor: Actor) -> None:
-        data: dict[str, Json] = {
-            "alarm_key": record.key,
-            "playbooks": [playbook for playbook, _ in record.playbooks],
-            "channel": record.channel,
-            "why": record.why,
-        }
-        self._parts.audit.append(tx, [Event(name, record.alarm.id, actor, data)], self._parts.clock())
-
-    def _order_for(self, playbook: Playbook, record: AlarmRecord, actor: Actor) -> StartOrder:
-        alarm = record.alarm
-        return StartOrder(
-            playbook.runbook,
-            parameters_from(playbook, alarm),
-            actor,
-            alarm.region,
-            alarm.account,
-            engine=playbook.engine,
-            aws_document=playbook.aws_document,
-            secrets=playbook.secret,
-            request_key=f"alarm:{record.key}:{playbook.name}"[:128],
-            context=self._context(playbook, channel=playbook.channel or self._parts.channel, alarm_key=record.key),
-        )
-
-    @staticmethod
-    def _context(playbook: Playbook, *, channel: str, alarm_key: str = "") -> dict[str, Json]:
-        return {"playbook": playbook.name, "title": playbook.title, "channel": channel, "alarm_key": alarm_key}
 
     def hear_from_aws(self, aws_execution_id: str) -> None:
         """AWS says that an execution it runs has moved: look at it now."""
@@ -270,7 +187,7 @@ class Operations:
                 tx, playbook, wish, by, said_in=order.channel, override=order.override, wish=_kept(order)
             )
         except ParametersInvalid as error:
-            raise ParametersRefused(error.problems) from error
+            raise ParametersRefused(problems(error.problems, wish)) from None
         if record is not None and execution_id not in record.executions:
             self._parts.alarms.conclude(tx, replace(record, executions=(*record.executions, execution_id)))
         return execution_id
@@ -326,7 +243,7 @@ class Operations:
             stored=order.stored,
             mode=order.mode,
             context={
-                **self._context(
+                **context_of(
                     playbook,
                     channel=playbook.channel or order.channel or self._parts.channel,
                     alarm_key=record.key if record else "",
@@ -450,18 +367,3 @@ def _kept(order: Order) -> dict[str, Json]:
 
 def _actor(by: Identity) -> Actor:
     return Actor("person", by.id, by.name)
-
-
-def _alarm_event(alarm: Alarm, key: str, actor: Actor) -> Event:
-    data: dict[str, Json] = {
-        "alarm_key": key,
-        "name": alarm.name,
-        "state": alarm.state,
-        "previous": alarm.previous_state,
-        "reason": alarm.reason[:1000],
-        "region": alarm.region,
-        "account": alarm.account,
-        "changed_at": alarm.changed_at.isoformat(),
-        "source": alarm.source,
-    }
-    return Event("alarm.received", alarm.id, actor, data)

@@ -86,6 +86,7 @@ def test_there_are_templates() -> None:
 
 CHANGES = ("Reboot", "Start", "Stop", "Terminate", "Create", "Delete", "Modify", "Put")
 SHOWN = {
+    "autoscaling:DescribeTags",
     "cloudtrail:LookupEvents",
     "cloudwatch:DescribeAlarms",
     "cloudwatch:GetMetricStatistics",
@@ -95,8 +96,9 @@ SHOWN = {
     "elasticloadbalancing:DescribeTargetHealth",
     "iam:ListRoles",
     "s3:ListAllMyBuckets",
+    "tag:GetResources",
 }
-"""What is looked at for people: the alarm's card, consequences in a preview, resource pickers in forms."""
+"""What is looked at for people: the alarm's card, consequences in a preview, pickers in forms; protected tags."""
 
 
 def test_the_runbooks_role_can_do_what_the_library_does() -> None:

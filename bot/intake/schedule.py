@@ -4,6 +4,7 @@ Its job store is never shared: two schedulers on one store fire twice and lose t
 several processes has a row whose key is the day.
 """
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, time, tzinfo
 from typing import Any
@@ -24,6 +25,7 @@ class Schedule:
     def __init__(self) -> None:
         defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": LATE_SECONDS}
         self._scheduler: Any = BackgroundScheduler(timezone=UTC, job_defaults=defaults)
+        self._first: list[tuple[str, Callable[[], None]]] = []
 
     def daily(self, name: str, at: time, zone: tzinfo, job: Callable[[], object]) -> None:
         """Call `job` every day when a clock in that zone shows `at`, and once at the start for a time just passed."""
@@ -41,7 +43,15 @@ class Schedule:
                 log.exception("scheduled job failed", job=name)
 
         self._scheduler.add_job(run, trigger, id=name, name=name, replace_existing=True)
-        self._scheduler.add_job(run, id=f"{name} at the start", name=name, replace_existing=True)
+        self._first.append((name, run))
+        if self._scheduler.running:
+            self._begin()
+
+    def _begin(self) -> None:
+        """A one-shot job of APScheduler's would be lost, with its thread, to a stop at the wrong moment."""
+        while self._first:
+            name, run = self._first.pop(0)
+            threading.Thread(target=run, name=f"{name} at the start", daemon=True).start()
 
     def next_times(self) -> dict[str, datetime]:
         """When each job runs next."""
@@ -51,6 +61,7 @@ class Schedule:
     def start(self) -> None:
         """Begin."""
         self._scheduler.start()
+        self._begin()
 
     def stop(self) -> None:
         """End; a job that runs is not waited for."""

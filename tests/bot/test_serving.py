@@ -48,7 +48,7 @@ def settings(url: str, tmp_path: Path, slack: StrictSlack | None = None, **field
         )
     usual: dict[str, Any] = {
         "database_url": url, "playbooks": (tmp_path / "playbooks",), "use_library": False, "http_port": 0,
-        "aws_region": "eu-west-1",
+        "aws_region": "eu-west-1", "protected_tags": (),
     }  # fmt: skip
     if slack is not None:
         identity: Identity = slack.identity

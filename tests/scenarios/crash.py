@@ -199,6 +199,7 @@ def _settings(slack: StrictSlack, home: Path, url: str, port: int) -> Settings:
         database_url=url, playbooks=(home / "playbooks",), use_library=False, aws_region="eu-west-1", http_port=port,
         slack_mode="http", slack_bot_token=identity.bot_token, slack_signing_secret=identity.signing_secret,
         slack_api_url=slack.api_url, slack_team_id=identity.team_id, channel=identity.channel, workers=4,
+        protected_tags=(),
     )  # fmt: skip
 
 

@@ -111,7 +111,7 @@ class Rig:
             PersonEntry(id="sam", name="Sam Reyes", slack=identity.approver.id),
             PersonEntry(id="kim", name="Kim Bell", slack=KIM),
         )
-        usual: dict[str, Any] = {"slack_guests": True, "regions": ("eu-west-1", "us-east-1")}
+        usual: dict[str, Any] = {"slack_guests": True, "regions": ("eu-west-1", "us-east-1"), "protected_tags": ()}
         settings = Settings(
             database_url=self.database_url, playbooks=(self.folder,), use_library=False, people=people,
             channel=identity.channel, aws_region="eu-west-1", **{**usual, **self.fields},
