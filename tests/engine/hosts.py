@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-import pytest
 from kombu.exceptions import OperationalError
 
 from audit.events import Actor
@@ -36,6 +35,7 @@ from infra.rate import Rate
 from tests.fakes.aws import QuietAws
 from tests.fakes.clock import ManualClock
 from tests.fakes.ssm import FakeSsm
+from tests.needs import missing
 
 LEE = Actor("person", "person:lee", "Lee")
 BROKER = os.environ.get("PLAYBOOK_BOT_TEST_BROKER", "amqp://guest:guest@127.0.0.1:5672//")
@@ -210,7 +210,7 @@ def celery_host(db: Database) -> Iterator[CeleryHost]:
     """The host, on a queue of its own; skipped with the reason where no RabbitMQ answers."""
     reason = no_broker()
     if reason:
-        pytest.skip(reason)
+        missing("broker", reason)
     host = CeleryHost(db, f"playbook-bot.test.{uuid.uuid4().hex[:12]}")
     host.up()
     try:

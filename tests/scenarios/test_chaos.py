@@ -15,6 +15,7 @@ from benchmarks.chaos_judge import EFFECTS, illegal, judge
 from infra.clock import utc_now
 from tests.engine.hosts import BROKER, no_broker
 from tests.fakes.postgres import PostgresServer
+from tests.needs import missing
 
 SEED = int(os.environ.get("PLAYBOOK_BOT_CHAOS_SEED", "20261125"))
 """The same chances every time; another one looks elsewhere."""
@@ -25,7 +26,7 @@ def database_url(postgres_server: PostgresServer) -> Iterator[str]:
     """A database, where RabbitMQ is there, too."""
     reason = no_broker()
     if reason:
-        pytest.skip(reason)
+        missing("broker", reason)
     with postgres_server.database() as url:
         yield url
 

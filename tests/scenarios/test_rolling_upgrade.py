@@ -24,6 +24,7 @@ from migrations import runner
 from playbooks.operations import Order
 from tests.engine.hosts import BROKER, no_broker
 from tests.fakes.postgres import PostgresServer
+from tests.needs import missing
 
 ROOT: Final = Path(__file__).resolve().parent.parent.parent
 PLAYBOOK: Final = "title: Deployed\nmay_run: [lee]\napprovers: [kim]\n"
@@ -43,9 +44,9 @@ def git(*words: str) -> str:
     try:
         ran = subprocess.run(["git", "-C", str(ROOT), *words], capture_output=True, text=True, timeout=60, check=False)
     except FileNotFoundError:
-        pytest.skip("git is not installed")
+        missing("history", "git is not installed")
     if ran.returncode != 0 or not ran.stdout.strip():
-        pytest.skip(f"no history of this project here: {ran.stderr.strip() or 'git knows no such commit'}")
+        missing("history", f"no history of this project here: {ran.stderr.strip() or 'git knows no such commit'}")
     return ran.stdout.strip()
 
 
@@ -66,7 +67,7 @@ def old_code(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         )
         if starts.returncode == 0:
             return tree
-    pytest.skip(f"none of the {TRIES} commits from {begin} on has a worker that starts")
+    raise AssertionError(f"none of the {TRIES} commits from {begin} on has a worker that starts")
 
 
 @dataclass
@@ -111,7 +112,7 @@ def installation(postgres_server: PostgresServer, tmp_path: Path) -> Iterator[In
     """Everything but processes."""
     reason = no_broker()
     if reason:
-        pytest.skip(reason)
+        missing("broker", reason)
     (tmp_path / "playbooks" / "deployed").mkdir(parents=True)
     (tmp_path / "playbooks" / "deployed" / "playbook.yaml").write_text(PLAYBOOK)
     config = tmp_path / "playbook-bot.yaml"

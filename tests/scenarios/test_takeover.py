@@ -13,6 +13,7 @@ from engine.leases import LEASE as CARRIER_LEASE
 from infra import db, leadership
 from tests.engine.hosts import BROKER, no_broker
 from tests.fakes.postgres import PostgresServer
+from tests.needs import missing
 from tests.scenarios.test_crash import check
 
 
@@ -21,7 +22,7 @@ def test_two_bots_show_one_face(postgres_server: PostgresServer, tmp_path: Path)
     """One is killed while it sends, the next is stopped and wakes: every card, answer and effect is there once."""
     reason = no_broker()
     if reason:
-        pytest.skip(reason)
+        missing("broker", reason)
     with postgres_server.database() as url:
         command = [sys.executable, "-m", "tests.scenarios.many_bots", str(tmp_path), url, BROKER]
         ran = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)

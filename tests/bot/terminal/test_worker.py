@@ -26,6 +26,7 @@ from migrations import runner
 from playbooks.operations import Order
 from tests.engine.hosts import BROKER, no_broker
 from tests.fakes.postgres import PostgresServer
+from tests.needs import missing
 
 RUNBOOK = """\
 schemaVersion: "0.3"
@@ -40,7 +41,7 @@ def environment(postgres_server: PostgresServer, tmp_path: Path) -> Iterator[dic
     """The settings of bot and worker: PostgreSQL, RabbitMQ, one playbook."""
     reason = no_broker()
     if reason:
-        pytest.skip(reason)
+        missing("broker", reason)
     home = tmp_path / "playbooks" / "nap"
     home.mkdir(parents=True)
     (home / "playbook.yaml").write_text("title: A nap\nmay_run: [lee]\n")

@@ -9,6 +9,7 @@ import pytest
 from engine.dispatch import celery
 from engine.dispatch.celery import CeleryDispatcher, celery_app
 from tests.engine.hosts import BROKER, no_broker
+from tests.needs import missing
 
 
 def dispatcher(url: str, queue: str) -> CeleryDispatcher:
@@ -20,7 +21,7 @@ def dispatcher(url: str, queue: str) -> CeleryDispatcher:
 def test_it_knows_what_waits_in_its_queue() -> None:
     """Messages that no worker has taken; a queue that is not there yet holds none."""
     if reason := no_broker():
-        pytest.skip(reason)
+        missing("broker", reason)
     queue = f"playbook-bot.test.{uuid.uuid4().hex[:12]}"
     asked = dispatcher(BROKER, queue)
     assert asked._in_the_queue() == 0
