@@ -239,9 +239,9 @@ class Outage:
         transaction, reading = db.transaction, db.reading
 
         @contextmanager
-        def writing() -> Iterator[Transaction]:
+        def writing(**way: bool) -> Iterator[Transaction]:
             self._check()
-            with transaction() as tx:
+            with transaction(**way) as tx:
                 yield tx
 
         @contextmanager
