@@ -51,6 +51,7 @@ from playbooks.access_file import Known, load_access
 from playbooks.alarm import Alarm
 from playbooks.alarm_care import AlarmCare
 from playbooks.alarm_look import AlarmLooks, Asking
+from playbooks.alarm_tags import AlarmTags
 from playbooks.answering import Answering
 from playbooks.automation import Automation, AutomationParts
 from playbooks.automation_alarms import AlarmWatch, watch
@@ -305,6 +306,7 @@ class Service:
             hear=self._hear_from_aws,
             deciding=self.deciding,
             prepare=self.prepare,
+            tagged=AlarmTags(self.catalog, self._aws_of_alarm).tagged,
             go_on=self.engine.go_on,
             protected=self.protection.why_not,
             count_alarm=lambda verdict: self.metrics.alarms.labels(verdict).inc(),
@@ -525,7 +527,7 @@ class Service:
             looks=self.looks,
             starters=self.starters,
             also=self._also,
-            hold=lambda connection: self.operations.guards.why_paused(connection),
+            hold=self._why_aws_is_held,
         )
 
     def _also(self, tx: Transaction, entry: Entry) -> None:

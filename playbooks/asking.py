@@ -20,6 +20,8 @@ from playbooks.store import AlarmStore
 
 OWNER_TAGS = ("owner", "team-owner", "owned-by")
 """Tags of an alarm by which somebody owns it, whatever their case."""
+UNKNOWN_OWNER = "the alarm's owner, whom none of its tags names"
+"""Stands among those who may not approve, so that a card does not keep silent about it."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +85,10 @@ class Asking:
 
     def _owners(self, tx: Transaction, state: Execution) -> tuple[str, ...]:
         record = self.alarms.get(tx, str(state.context.get("alarm_key") or "")) if state.context else None
-        tags = record.alarm.tags if record else {}
-        return tuple(value for key, value in tags.items() if key.casefold() in OWNER_TAGS)
+        if record is None:
+            return ()
+        tags = record.alarm.tags.items()
+        return tuple(value for key, value in tags if key.casefold() in OWNER_TAGS and value) or (UNKNOWN_OWNER,)
 
     def _lists(
         self, state: Execution, step: StepExecution, playbook: Playbook | None, policy: ApprovalPolicy

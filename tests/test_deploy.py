@@ -91,6 +91,7 @@ SHOWN = {
     "cloudwatch:DescribeAlarms",
     "cloudwatch:GetMetricStatistics",
     "cloudwatch:GetMetricWidgetImage",
+    "cloudwatch:ListTagsForResource",
     "ec2:DescribeAddresses",
     "elasticloadbalancing:DescribeTargetGroups",
     "elasticloadbalancing:DescribeTargetHealth",
