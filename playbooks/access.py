@@ -115,6 +115,11 @@ class Access:
         """What counts."""
         return decide(self.rules, wish, by, ask=self.ask)
 
+    def allows(self, wish: Wish, by: Identity) -> bool:
+        """The same without the reasons: for lists, of which each line is asked about."""
+        effects = {rule.effect for rule in self.rules if not _mismatch(rule, wish, by)}
+        return effects == {"allow"} if len(effects) < 2 else self.decide(wish, by).is_allowed
+
     def rehearse(self, wish: Wish, by: Identity) -> Decision | None:
         """What the rules that are tried out would have said; None where there are none."""
         return None if self.tried is None else decide(self.tried, wish, by, ask=self.ask)

@@ -101,7 +101,7 @@ class Guards:
 
     def may(self, wish: Wish, by: Identity) -> bool:
         """Whether it would be allowed; asking leaves no trace."""
-        return self.parts.rules.access.decide(wish, by).is_allowed
+        return self.parts.rules.access.allows(wish, by)
 
     def judged(self, wish: Wish, by: Identity) -> tuple[Decision, Decision | None]:
         """The decision that counts, and that of the rules which are tried out."""

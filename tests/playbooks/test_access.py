@@ -270,6 +270,14 @@ def test_order_means_nothing(rules: list[Rule], wish: Wish, by: Identity, random
 
 
 @given(st.lists(RULES, max_size=6), WISHES, PEOPLE)
+def test_without_reasons_the_answer_is_the_same(rules: list[Rule], wish: Wish, by: Identity) -> None:
+    """Lists ask the short way."""
+    access = Access(tuple(rules))
+
+    assert access.allows(wish, by) == access.decide(wish, by).is_allowed
+
+
+@given(st.lists(RULES, max_size=6), WISHES, PEOPLE)
 def test_only_a_matching_rule_allows(rules: list[Rule], wish: Wish, by: Identity) -> None:
     """Denied by default: what is allowed, is so by a rule that matches, that allows, and that none beats."""
     decision = decide(rules, wish, by)
