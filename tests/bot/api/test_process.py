@@ -7,16 +7,23 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import boto3
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
 from bot.api.door import LARGEST_BODY
-from tests.bot.api.processes import ApiProcess
+from tests.bot.api.processes import KEY, SECRET, ApiProcess
 from tests.bot.api.worlds import LEE, ask, nap, runbook
 
 pytestmark = pytest.mark.slow
@@ -108,6 +115,79 @@ def test_plain_http_is_answered_in_the_words_of_aws(api: ApiProcess) -> None:
     assert post(api.url, "/", {**target, "Transfer-Encoding": "chunked"}, chunked) == (
         413, "RequestEntityTooLargeException",
     )  # fmt: skip
+
+
+def signed(url: str, at: datetime, secret: str = SECRET, target: str = "ListDocuments", body: bytes = b"{}") -> Any:
+    """Headers of a request that was signed at that moment."""
+    request = AWSRequest(method="POST", url=url, data=body, headers={"X-Amz-Target": f"AmazonSSM.{target}"})
+    signer = SigV4Auth(Credentials(KEY, secret), "ssm", "eu-west-1")
+    request.context["timestamp"] = stamp = f"{at:%Y%m%dT%H%M%SZ}"
+    request.headers["Host"] = urlsplit(url).netloc
+    request.headers["X-Amz-Date"] = stamp
+    text = signer.string_to_sign(request, signer.canonical_request(request))
+    signer._inject_signature_to_request(request, signer.signature(text, request))
+    return dict(request.headers.items())
+
+
+def test_who_signs_wrongly_is_answered_in_the_words_of_aws(api: ApiProcess) -> None:
+    """Another secret, another body, another time; what is repeated within five minutes is taken, as on AWS."""
+    now = datetime.now(UTC)
+    late = timedelta(minutes=6)
+
+    for _ in range(2):
+        connection = http.client.HTTPConnection(urlsplit(api.url).netloc, timeout=20)
+        connection.request("POST", "/", b"{}", signed(api.url, now))
+        assert connection.getresponse().status == 200
+        connection.close()
+    assert post(api.url, "/", signed(api.url, now, "x"), b"{}") == (400, "InvalidSignatureException")
+    assert post(api.url, "/", signed(api.url, now), b'{"MaxResults":1}') == (400, "InvalidSignatureException")
+    assert post(api.url, "/", signed(api.url, now - late), b"{}") == (400, "InvalidSignatureException")
+    assert post(api.url, "/", signed(api.url, now + late), b"{}") == (400, "InvalidSignatureException")
+    unknown = signed(api.url, now, target="Dance")
+    assert post(api.url, "/", unknown, b"{}") == (400, "UnknownOperationException")
+    garbage = b'{"MaxResults": NaN}'
+    assert post(api.url, "/", signed(api.url, now, body=garbage), garbage) == (400, "SerializationException")
+
+
+def test_what_the_model_forbids_is_refused_also_where_the_client_checks_nothing(api: ApiProcess) -> None:
+    """Members, limits, enums, patterns: botocore's own checks are switched off."""
+    client = boto3.client(
+        "ssm", "eu-west-1", endpoint_url=api.url, aws_access_key_id=KEY, aws_secret_access_key=SECRET,
+        config=Config(parameter_validation=False, retries={"total_max_attempts": 1}, proxies={}),
+    )  # fmt: skip
+    attempts: list[tuple[str, dict[str, Any]]] = [
+        ("start_automation_execution", {}),
+        ("start_automation_execution", {"DocumentName": "a b"}),
+        ("start_automation_execution", {"DocumentName": "Ask", "Mode": "Sometimes"}),
+        ("start_automation_execution", {"DocumentName": "Ask", "MaxErrors": "many"}),
+        ("stop_automation_execution", {"AutomationExecutionId": "1", "Type": "Cancel"}),
+        ("send_automation_signal", {"AutomationExecutionId": "0" * 36, "SignalType": "Deny"}),
+        ("list_documents", {"MaxResults": 51}),
+    ]
+    for operation, members in attempts:
+        with pytest.raises(ClientError, match="ValidationException"):
+            getattr(client, operation)(**members)
+    with pytest.raises(ClientError, match="UnknownOperationException"):
+        client.list_commands()
+
+
+def test_a_thousand_starts_at_once_with_one_token_are_one_execution(api: ApiProcess) -> None:
+    """Over real sockets, by twenty clients; with anything else the token is refused."""
+    client, token = api.client(), str(uuid.uuid4())
+    client.create_document(Name="Story", Content=runbook(ask()), DocumentType="Automation")
+    clients = [api.client() for _ in range(20)]
+
+    def start(number: int) -> str:
+        members = {"DocumentName": "Story", "ClientToken": token}
+        return str(clients[number % 20].start_automation_execution(**members)["AutomationExecutionId"])
+
+    with ThreadPoolExecutor(20) as pool:
+        found = set(pool.map(start, range(1000)))
+
+    assert len(found) == 1
+    assert len(client.describe_automation_executions()["AutomationExecutionMetadataList"]) == 1
+    with pytest.raises(client.exceptions.IdempotentParameterMismatch):
+        client.start_automation_execution(DocumentName="Story", ClientToken=token, Mode="Interactive")
 
 
 @pytest.mark.parametrize(
