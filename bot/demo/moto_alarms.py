@@ -1,14 +1,17 @@
-"""Makes moto's alarms act: SetAlarmState reaches SNS topics and EventBridge, once per transition, as in AWS.
+"""Makes moto's alarms act: SetAlarmState reaches EventBridge, SNS, Lambda and Auto Scaling, once per transition.
 
 `install()` is all a test or a server needs; it is idempotent and works for `mock_aws` and for moto's server alike.
 """
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+import structlog
+from moto.autoscaling.models import autoscaling_backends
+from moto.awslambda.utils import get_backend
 from moto.cloudwatch.models import Alarm, CloudWatchBackend
 from moto.events.models import EventBus, Rule, events_backends
 from moto.events.utils import EventTemplateParser
@@ -16,6 +19,8 @@ from moto.sns.models import sns_backends
 
 from bot.demo import moto_messages, moto_sns
 from bot.demo.moto_messages import State
+
+log = structlog.get_logger()
 
 Listener = Callable[[CloudWatchBackend, Alarm, State], None]
 """Called after a transition with the backend, the alarm and the state it left."""
@@ -72,13 +77,40 @@ def _actions(alarm: Alarm) -> list[str]:
 
 
 def _act(arn: str, alarm: Alarm, old: State, *, account: str) -> None:
-    _, _, service, region, owner, _ = arn.split(":", 5)
-    if service != "sns":
-        return
+    """One action; CloudWatch tells nobody whether it came to anything, and neither do we, but for the log."""
+    _, _, service, region, owner, rest = arn.split(":", 5)
+    match service:
+        case "sns":
+            _publish(arn, region, owner, alarm, old, account=account)
+        case "lambda":
+            _invoke(rest, region, owner, moto_messages.lambda_event(alarm, old, account=account))
+        case "autoscaling":
+            _scale(arn, region, owner)
+        case "automate":
+            pass  # CloudWatch's own, on instances: playbook_moto/alarms.py
+        case _:
+            log.warning("moto does not carry out this action of an alarm", alarm=alarm.name, action=arn)
+
+
+def _publish(arn: str, region: str, owner: str, alarm: Alarm, old: State, *, account: str) -> None:
     message = json.dumps(moto_messages.sns_message(alarm, old, account=account), separators=(",", ":"))
     topic = sns_backends[owner][region].topics.get(arn)
     if topic is not None:
         topic.publish(message, subject=moto_messages.sns_subject(alarm))
+
+
+def _invoke(function: str, region: str, owner: str, event: Mapping[str, Any]) -> None:
+    name, _, qualifier = function.removeprefix("function:").partition(":")
+    try:
+        get_backend(owner, region).invoke(name, qualifier or None, json.dumps(event), {}, {})
+    except Exception:  # whatever a function or moto's Docker raises: CloudWatch does not wait for it
+        log.exception("a function that an alarm invokes has failed", function=name)
+
+
+def _scale(arn: str, region: str, owner: str) -> None:
+    policies = autoscaling_backends[owner][region].policies.values()
+    for policy in [each for each in policies if each.arn == arn]:
+        policy.execute()
 
 
 def _parse(input_template: str, input_paths_map: dict[str, Any], event: Any) -> dict[str, Any]:

@@ -75,6 +75,19 @@ def event(alarm: Alarm, old: State, *, account: str) -> dict[str, Any]:
     }
 
 
+def lambda_event(alarm: Alarm, old: State, *, account: str) -> dict[str, Any]:
+    """What CloudWatch invokes a function with."""
+    told = event(alarm, old, account=account)
+    return {
+        "source": told["source"],
+        "alarmArn": alarm.alarm_arn,
+        "accountId": account,
+        "time": alarm.state_updated_timestamp.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "+0000",
+        "region": told["region"],
+        "alarmData": told["detail"],
+    }
+
+
 @cache
 def region_title(region: str) -> str:
     """A Region as CloudWatch spells it in messages: `US East (N. Virginia)`, `EU (Ireland)`."""

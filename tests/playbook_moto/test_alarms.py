@@ -1,7 +1,12 @@
 """Alarms of a mocked AWS that act."""
 
 import json
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
+
+from bot.demo import moto_alarms
 from tests.bot.api.worlds import nap, runbook
 from tests.playbook_moto.conftest import Mocked
 
@@ -38,6 +43,44 @@ def test_an_alarm_reboots_or_terminates_its_instance(aws: Mocked) -> None:
     red(aws, "arn:aws:automate:eu-west-1:ec2:terminate", instance_id=instance_id)
 
     assert aws.state(instance_id) == "terminated"
+
+
+def test_an_alarm_scales_a_group(aws: Mocked) -> None:
+    """An Auto Scaling policy is executed, once."""
+    scaling = aws.client("autoscaling")
+    scaling.create_launch_configuration(LaunchConfigurationName="lc", ImageId="ami-12345678", InstanceType="t3.micro")
+    scaling.create_auto_scaling_group(
+        AutoScalingGroupName="web", LaunchConfigurationName="lc", MinSize=0, MaxSize=4, DesiredCapacity=1,
+        AvailabilityZones=["eu-west-1a"],
+    )  # fmt: skip
+    scaling.put_scaling_policy(
+        AutoScalingGroupName="web", PolicyName="one-more", AdjustmentType="ChangeInCapacity", ScalingAdjustment=1
+    )
+    (policy,) = scaling.describe_policies()["ScalingPolicies"]
+    red(aws, policy["PolicyARN"])
+    aws.client("cloudwatch").set_alarm_state(AlarmName="web-1-cpu", StateValue="ALARM", StateReason="still hot")
+
+    (group,) = scaling.describe_auto_scaling_groups()["AutoScalingGroups"]
+    assert group["DesiredCapacity"] == 2
+
+
+def test_an_alarm_invokes_a_function(aws: Mocked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the shape of CloudWatch's own event; what the function makes of it stops nothing, nor does another action."""
+    invoked: list[tuple[str, str | None, dict[str, Any]]] = []
+
+    def invoke(name: str, qualifier: str | None, body: str, *_: Any) -> None:
+        invoked.append((name, qualifier, json.loads(body)))
+        raise RuntimeError("no Docker here")
+
+    monkeypatch.setattr(moto_alarms, "get_backend", lambda *_: SimpleNamespace(invoke=invoke))
+    function = "arn:aws:lambda:eu-west-1:123456789012:function:fix"
+    red(aws, function, f"{function}:live", "arn:aws:ssm:eu-west-1:123456789012:opsitem:1")
+
+    assert [each[:2] for each in invoked] == [("fix", None), ("fix", "live")]
+    event = invoked[0][2]
+    assert event["alarmArn"].endswith(":alarm:web-1-cpu")
+    assert (event["source"], event["accountId"], event["region"]) == ("aws.cloudwatch", "123456789012", "eu-west-1")
+    assert event["alarmData"]["state"]["value"] == "ALARM"
 
 
 def test_a_rule_starts_a_runbook(aws: Mocked) -> None:
