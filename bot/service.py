@@ -150,7 +150,7 @@ class Service:
     @cached_property
     def services(self) -> Mapping[str, Any]:
         """What actions get beyond AWS, by name."""
-        return {"scripts": self.scripts}
+        return {"scripts": self.scripts, "documents": self.documents}
 
     @cached_property
     def scripts(self) -> ScriptRunner:

@@ -22,7 +22,7 @@ from playbooks import automation_alarms
 from playbooks.access import Wish as AccessWish
 from playbooks.asking import top_of
 from playbooks.automation import KIND, DocumentFinder, Locations, Wish, located, no_locations, not_found
-from playbooks.automation_targets import checked, is_cross_account, is_fan_out, previewed, view
+from playbooks.automation_targets import checked, group_of, is_cross_account, is_fan_out, previewed, view
 from playbooks.documents.refusals import SsmRefused
 from playbooks.documents.store import PreviewStore, TagStore
 from playbooks.guards import Guards, about
@@ -67,6 +67,8 @@ class Sought:
     tag_keys: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
     """AWS's AutomationType: Local, CrossAccount."""
+    groups: tuple[str, ...] = ()
+    """Resource groups that it runs on."""
 
     @property
     def rows(self) -> Selection:
@@ -200,6 +202,8 @@ def _is_sought(state: Execution, tags: Mapping[str, str], sought: Sought) -> boo
     if sought.actions and (step is None or step.action not in sought.actions):
         return False
     if sought.types and ("CrossAccount" if is_cross_account(state) else "Local") not in sought.types:
+        return False
+    if sought.groups and group_of(state) not in sought.groups:
         return False
     return not sought.tag_keys or any(key in tags for key in sought.tag_keys)
 

@@ -115,6 +115,15 @@ def is_cross_account(state: Execution) -> bool:
     return is_fan_out(state) and bool(state.parameters.get("TargetLocations"))
 
 
+def group_of(state: Execution) -> str:
+    """The resource group that an execution runs on, or ""."""
+    targets = state.parameters.get("Targets") if is_fan_out(state) else None
+    for target in targets if isinstance(targets, list) else ():
+        if isinstance(target, dict) and target.get("Key") in ("ResourceGroup", "resource-groups:Name"):
+            return next((str(value) for value in _list(target.get("Values"))), "")
+    return ""
+
+
 def view(state: Execution, children: Sequence[Execution], alarms: Mapping[str, Facts]) -> Facts:
     """The members of AutomationExecution that are other than those of an execution with steps of its own.
 

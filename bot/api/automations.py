@@ -197,6 +197,7 @@ _FIELDS: Final[Mapping[str, tuple[str, Callable[[tuple[str, ...]], Any]]]] = {
     "CurrentAction": ("actions", _same),
     "TagKey": ("tag_keys", _same),
     "AutomationType": ("types", _types),
+    "TargetResourceGroup": ("groups", _same),
 }
 """AWS's filter -> ours, and how its values are read; several values of one key are alternatives."""
 

@@ -7,6 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra import s3_objects
+from infra.aws import AwsSession
 from infra.db import Database
 from tests.bot.api.test_automations import code
 from tests.bot.api.worlds import ACCOUNT, ApiWorld, ask, nap, runbook
@@ -189,6 +190,20 @@ def test_each_location_has_its_own_pace(world: ApiWorld) -> None:
     }  # fmt: skip
     assert found["StepExecutions"][2]["TargetLocation"] == {"Accounts": [ACCOUNT], "Regions": ["us-east-1"]}
     assert found["AutomationExecutionStatus"] == "Failed"
+
+
+def test_what_runs_on_a_resource_group_is_found_by_it(lone: ApiWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DescribeAutomationExecutions' filter TargetResourceGroup."""
+    arn = {"ResourceArn": f"arn:aws:ec2:eu-west-1:{ACCOUNT}:volume/vol-1"}
+    monkeypatch.setattr(AwsSession, "call", lambda *_, **__: {"ResourceIdentifiers": [arn]})
+    group = [{"Key": "ResourceGroup", "Values": ["web"]}]
+    found = lone.start("Nap-Each", Targets=group, TargetParameterName="Name")
+    lone.start("Nap-Each", **on("a"))
+    filters = [{"Key": "TargetResourceGroup", "Values": ["web", "db"]}]
+    listed = lone.client().describe_automation_executions(Filters=filters)["AutomationExecutionMetadataList"]
+
+    assert [each["AutomationExecutionId"] for each in listed] == [found]
+    assert listed[0]["ResolvedTargets"]["ParameterValues"] == ["vol-1"]
 
 
 def test_a_value_is_never_evaluated(world: ApiWorld) -> None:
