@@ -269,6 +269,8 @@ class PlaybookFacts:
     trigger: str
     """One line: what alarm starts it, or ""."""
     document: str
+    secret: tuple[str, ...] = ()
+    """Parameters whose values nobody shall read."""
     goes_step_by_step: bool = True
     """Whether each step may be started by a person: only where it runs here, not on AWS."""
 

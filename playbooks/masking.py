@@ -1,8 +1,12 @@
 """Facts as doors may show them: no secret in any of them. Pure; the engine's rows keep what is real."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from infra.masking import Masking
+from engine.document import Document
+from engine.parameters import LONGEST_SHOWN
+from engine.protocol import StartOrder
+from infra.masking import Masking, is_secret_name, leaves, masking
 from playbooks.facts import ApprovalFacts, DecisionFacts, ExecutionFacts, StepFacts
 
 
@@ -18,6 +22,20 @@ def hidden(facts: ExecutionFacts, mask: Masking) -> ExecutionFacts:
         approval=None if facts.approval is None else question(facts.approval, mask),
         approvals=tuple(question(each, mask) for each in facts.approvals),
     )
+
+
+def secret_names(document: Document, named: Iterable[str]) -> tuple[str, ...]:
+    """Parameters whose values nobody shall read: those that are named, and those named like a secret."""
+    secret = frozenset(named)
+    return tuple(name for name in document.parameters if name in secret or is_secret_name(name))
+
+
+def problems(found: Mapping[str, str], order: StartOrder) -> dict[str, str]:
+    """What is wrong with the values of a start, without those that nobody shall read; a sentence cuts a long one."""
+    names = secret_names(order.document, order.secrets)
+    values = [leaf for name in names for leaf in leaves(order.parameters.get(name))]
+    mask = masking({each for leaf in values for each in (leaf, leaf[:LONGEST_SHOWN])})
+    return {name: mask.text(sentence) for name, sentence in found.items()}
 
 
 def question(facts: ApprovalFacts, mask: Masking) -> ApprovalFacts:

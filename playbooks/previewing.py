@@ -15,6 +15,7 @@ from engine.validation import parse
 from infra.aws_errors import AwsRefused, AwsUnreachable
 from infra.clock import Clock
 from playbooks.facts import PreviewFacts
+from playbooks.masking import problems
 from playbooks.operations import Order
 from playbooks.people import Identity
 from playbooks.refusals import ParametersRefused
@@ -43,7 +44,7 @@ class Previews:
         try:
             found = preview(wish.document, wish.parameters, around)
         except ParametersInvalid as error:
-            raise ParametersRefused(error.problems) from error
+            raise ParametersRefused(problems(error.problems, wish)) from None
         return PreviewFacts(found, looking.region, len(looking.looked))
 
 

@@ -40,7 +40,7 @@ from playbooks.facts import (
     TimelineEntry,
 )
 from playbooks.guard_store import GuardStore
-from playbooks.masking import hidden, question
+from playbooks.masking import hidden, question, secret_names
 from playbooks.operations import Shelf, UnknownPlaybook
 from playbooks.people import Directory, Identity
 from playbooks.playbook import Playbook
@@ -123,6 +123,7 @@ class Queries:
             approvers=tuple(directory.mention(name) for name in directory.both([answering.rotas.opened(named)])),
             trigger=trigger.in_words if trigger else "",
             document=playbook.runbook.name,
+            secret=secret_names(playbook.runbook, playbook.secret),
             goes_step_by_step=playbook.engine != "ssm",
         )
 

@@ -137,7 +137,8 @@ def _form_offered(wish: Wish, refused: ParametersRefused) -> Said:
     lines = "\n".join(f"• {t.line(each, 300)}" for each in refused.problems.values())
     text = f"*{t.line(wish.facts.title, 200)}* was not started:\n{lines}"
     about = {"playbook": wish.facts.name, "@region": wish.region, "@mode": wish.mode}
-    value = json.dumps({**wish.pairs, **about})
+    pairs = {name: value for name, value in wish.pairs.items() if name not in wish.facts.secret}
+    value = json.dumps({**pairs, **about})
     if len(value) > LONGEST_VALUE:
         value = json.dumps(about)
     return text, [*t.paragraphs(text), t.actions("fill", t.button(FILL, "Fill in the form", value))]

@@ -159,7 +159,14 @@ def _confirm(confirm: Block, place: str) -> Iterator[Problem]:
 
 def _options(element: Block, place: str) -> Iterator[Problem]:
     options = element.get("options")
-    yield from _count(options, limits.SELECT_OPTIONS_MAX_ITEMS, place)
+    if "option_groups" in element:
+        yield from _count(element["option_groups"], 100, f"{place}/groups")
+        for group in element["option_groups"]:
+            yield from _text(group.get("label"), 75, f"{place}/label", is_plain=True)
+            yield from _count(group.get("options"), limits.SELECT_OPTIONS_MAX_ITEMS, place)
+        options = [option for group in element["option_groups"] for option in group["options"]]
+    else:
+        yield from _count(options, limits.SELECT_OPTIONS_MAX_ITEMS, place)
     for number, option in enumerate(options or []):
         yield from _text(option.get("text"), limits.OPTION_TEXT_MAX_LENGTH, f"{place}/{number}/text", is_plain=True)
         if not 1 <= len(option.get("value") or "") <= limits.OPTION_VALUE_MAX_LENGTH:

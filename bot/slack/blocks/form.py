@@ -67,7 +67,8 @@ def run_form(
         blocks.append(t.section("region", "*Region*", _region_menu(offer.regions, region)))
     where = region if may_choose else ""
     blocks += [
-        input_of(each, given.get(each.name, ""), offer.pickers, where) for each in facts.parameters[:MOST_INPUTS]
+        input_of(each, given.get(each.name, ""), offer.pickers, where, is_secret=each.name in facts.secret)
+        for each in facts.parameters[:MOST_INPUTS]
     ]
     if facts.goes_step_by_step:
         blocks.append(_stepwise(is_ticked=carried.get("mode") == INTERACTIVE))

@@ -3,11 +3,12 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from bot.slack.blocks import text as t
 from bot.slack.blocks.text import Block
-from engine.document import Missing, Parameter
+from engine.document import MISSING, Missing, Parameter
 from engine.patterns import PatternError, matches
 from infra.canonical import Json
 from playbooks.typed import typed_values
@@ -22,7 +23,9 @@ MOST_OPTIONS: Final = 100
 LONGEST_OPTION: Final = 150
 LONGEST_INPUT: Final = 3000
 PLACEHOLDER: Final = 150
-MOST_BOXES: Final = 10
+MOST_CHOICES: Final = 1000
+"""More would make the form too large for Slack: they are typed."""
+UNSEEN: Final = "It is a secret, so what it is by default is not shown; left empty, that is used."
 DATES: Final = ("2026-03-01", "1999-12-31", "2024-02-29")
 NO_DATES: Final = ("", "x", "20260301", "2026-3-1", "web-1", "i-0b7d1c44e9f2a6d35", "2026-03-01T10:00:00Z", "12345-67")
 
@@ -33,20 +36,25 @@ Pickers = Mapping[str, Mapping[str, str]]
 """Type of resource -> id -> how people call it. What is in it is chosen from AWS, the rest is typed."""
 
 
-def input_of(parameter: Parameter, given: str, pickers: Pickers, region: str = "") -> Block:
-    """The input of one parameter, with what was given or is the default in it.
+def input_of(
+    parameter: Parameter, given: str, pickers: Pickers, region: str = "", *, is_secret: bool = False
+) -> Block:
+    """The input of one parameter, with what was given or is the default in it; the default of a secret is not shown.
 
     A picker's id names its `region`: Slack keeps what was chosen in a block that keeps its id.
     """
+    shown = replace(parameter, default=MISSING) if is_secret else parameter
     of = f"{OF}{region}" if region and resource_type(parameter) in pickers else ""
     block: Block = {
         "type": "input",
         "block_id": f"{PREFIX}{parameter.name}{of}",
         "optional": not parameter.is_required or is_switch(parameter),
         "label": t.plain(parameter.name, 2000),
-        "element": _element(parameter, given, pickers),
+        "element": _element(shown, given, pickers),
     }
     hint = _SAID_BY_SLACK.sub("", parameter.description) or _how(parameter, block["element"])
+    if is_secret and not parameter.is_required:
+        hint = f"{hint} {UNSEEN}".strip()
     return {**block, "hint": t.plain(hint, 2000)} if hint else block
 
 
@@ -112,14 +120,28 @@ def _switch(initial: str) -> Block:
 
 def _menu(parameter: Parameter, choices: Sequence[str], initial: str) -> Block:
     options = [option(choice) for choice in choices]
+    offered = _offered(options)
     if not is_list(parameter):
-        element: Block = {"type": "static_select", "action_id": VALUE, "options": options}
+        element: Block = {"type": "static_select", "action_id": VALUE, **offered}
         chosen = next((each for each in options if each["value"] == initial), None)
         return {**element, "initial_option": chosen} if chosen else element
     wanted = _items(parameter, initial)
-    element = {"type": "multi_static_select", "action_id": VALUE, "options": options, **_at_most(parameter)}
+    element = {"type": "multi_static_select", "action_id": VALUE, **offered, **_at_most(parameter)}
     several = [each for each in options if each["value"] in wanted]
     return {**element, "initial_options": several} if several else element
+
+
+def _offered(options: Sequence[Block]) -> Block:
+    """The options of a menu; more than Slack takes at once are divided into groups, in which Slack searches as well."""
+    if len(options) <= MOST_OPTIONS:
+        return {"options": list(options)}
+    parts = [list(options[at : at + MOST_OPTIONS]) for at in range(0, len(options), MOST_OPTIONS)]
+    labels = [f"{part[0]['value'][:30]} … {part[-1]['value'][:30]}" for part in parts]
+    return {
+        "option_groups": [
+            {"label": t.plain(label, 75), "options": part} for label, part in zip(labels, parts, strict=True)
+        ]
+    }
 
 
 def _picker(parameter: Parameter, initial: str, names: Mapping[str, str]) -> Block:
@@ -172,7 +194,7 @@ def _items(parameter: Parameter, text: str) -> list[str]:
 
 def _fit_a_menu(choices: Sequence[str]) -> bool:
     """Slack would refuse a longer menu, and a value that is cut is another value."""
-    return len(choices) <= MOST_OPTIONS and all(len(choice) <= LONGEST_OPTION for choice in choices)
+    return len(choices) <= MOST_CHOICES and all(len(choice) <= LONGEST_OPTION for choice in choices)
 
 
 def option(value: str, label: str = "", description: str = "") -> Block:

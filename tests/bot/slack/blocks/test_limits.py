@@ -13,11 +13,13 @@ from bot.slack.blocks import alarm, answers, card, form, home, preview
 from bot.slack.blocks import text as t
 from bot.slack.blocks.inputs import Pickers
 from engine.consequence import Consequence
+from engine.document import Parameter
 from playbooks.desk import Desk
 from playbooks.facts import DecisionFacts, StormFacts
 from playbooks.typed import typed_values
 from tests.bot.slack.blocks import facts as f
 from tests.bot.slack.blocks.foreign import check_message, check_view
+from tests.fakes.block_limits import view_problems
 from tests.fakes.clock import NIGHT
 
 foreign = some.text(max_size=40) | some.sampled_from([f.EVIL, "x" * 5000, "a b\n" * 2000, "&<>" * 2000, "", "`*_~"])
@@ -244,3 +246,20 @@ def test_spans_and_moments_are_for_reading() -> None:
     assert [t.spent(span) for span in spans] == ["7 s", "5 min 18 s", "2 h 05 min", "0 s"]
     assert t.clock(NIGHT) == f"<!date^{int(NIGHT.timestamp())}^{{time}}|03:02 UTC>"
     assert t.when(NIGHT).endswith("|2026-03-01 03:02 UTC>")
+
+
+@pytest.mark.parametrize("kind", ["String", "StringList"])
+def test_more_choices_than_a_menu_takes_are_divided_into_groups(kind: str) -> None:
+    """Slack takes a hundred at once, and a hundred groups of them; what is given stays chosen.
+
+    Only our own limits are asked: slackblocks wants a whole group where Slack wants the chosen option.
+    """
+    names = [f"host-{number:03}" for number in range(250)]
+    parameter = Parameter("Host", kind, allowed_values=tuple(names))
+    view = form.run_form(f.playbook(parameters=(parameter,)), {"Host": "host-170"}, {}, carried={})
+    element = next(each for each in view["blocks"] if each["block_id"] == "p:Host")["element"]
+
+    assert view_problems(view) == []
+    assert [len(group["options"]) for group in element["option_groups"]] == [100, 100, 50]
+    chosen = element["initial_option"] if kind == "String" else element["initial_options"][0]
+    assert chosen["value"] == "host-170"
