@@ -56,18 +56,23 @@ class AlarmBoard:
             return
         card = self._card(tx, key)
         if not card:
-            card = suggestion_key(key)
-            storm = self._storm(tx, channel)
-            if storm:
-                self.store.hold(tx, card, kind=SUGGESTION, subject=key, channel=channel, now=self.clock(), below=storm)
-            else:
-                self._want(tx, card, SUGGESTION, key, channel)
-                self._look(tx, card, key, channel)
-        elif card != suggestion_key(key) and self.store.state(tx, card) != HELD:
+            self._first_card(tx, suggestion_key(key), key, channel)
+            return
+        if card != suggestion_key(key) and self.store.state(tx, card) != HELD:
             # An edit notifies nobody, so the thread says that it is red again.
             self._say_again(tx, card, key)
         if not self._repaint(tx, card):
             self._remind(tx, card, key)
+
+    def _first_card(self, tx: Transaction, card: str, key: str, channel: str) -> None:
+        """A card of its own, or a line on the card of many, which has just been wanted."""
+        storm = self._storm(tx, channel)
+        if storm:
+            self.store.hold(tx, card, kind=SUGGESTION, subject=key, channel=channel, now=self.clock(), below=storm)
+            return
+        self._want(tx, card, SUGGESTION, key, channel)
+        self._look(tx, card, key, channel)
+        self._remind(tx, card, key)
 
     def _card(self, tx: Transaction, key: str) -> str:
         """The card that this state of an alarm belongs on; "" when there is none yet."""
