@@ -263,6 +263,8 @@ class Automation:
             raise SsmRefused(code, f"{who} may not decide step {request.step_name}: {error}") from error
         except NoLongerOpen as error:
             raise SsmRefused(NOT_NOW, str(error)) from error
+        except SignalRefused as error:
+            raise SsmRefused(NOT_NOW, _sentence(error)) from error
 
     # -- stop
 
