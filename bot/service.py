@@ -478,7 +478,7 @@ class Service:
             self.clock,
             account=self.settings.api_account,
             guards=self.operations.guards,
-            count_along=self.reactions.count_along,
+            tell_at_once=self.reactions.tell_at_once,
             locations=self._locations,
             prepare=self.prepare,
         )
@@ -507,6 +507,7 @@ class Service:
             self.clock,
             account=self.settings.api_account,
             guards=self.operations.guards,
+            approvals=self.approvals,
             locations=self._locations,
         )
         return AutomationFacts(sources)

@@ -127,14 +127,14 @@ class World:
         verbs = Automation(
             AutomationParts(
                 self._db, self._audit, self._executions, deciding, TagStore(), self._shelf, self._engine, documents,
-                directory, reactions.question, clock, self.account, guards, count_along=reactions.count_along,
+                directory, reactions.question, clock, self.account, guards, tell_at_once=reactions.tell_at_once,
                 prepare=self._prepare, locations=self._locations,
             )
         )  # fmt: skip
         facts = AutomationFacts(
             AutomationSources(
                 self._db, self._executions, self._shelf, TagStore(), PreviewStore(), documents, BY_NAME, directory,
-                clock, self.account, guards, locations=self._locations,
+                clock, self.account, guards, approvals, locations=self._locations,
             )
         )  # fmt: skip
         return AutomationOperations(verbs, facts)

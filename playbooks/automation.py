@@ -86,8 +86,8 @@ class AutomationParts:
     account: str
     guards: Guards
     """What starts, answers and stops have to pass."""
-    count_along: Then = leave_it
-    """Has the step hear of an answer at once, where it may."""
+    tell_at_once: Then = leave_it
+    """Has the step hear at once of a question that is closed, where it may."""
     locations: Locations = no_locations
     prepare: Prepare = as_it_is
     """Reads ahead what a start needs of Parameter Store."""
@@ -251,7 +251,7 @@ class Automation:
         comment, seen = payload.get("Comment", ""), payload.get(SEEN, "")
         try:
             found = parts.deciding.find(request.id, by, verdict)
-            parts.deciding.decide(found, by, verdict, comment, seen=seen, then=parts.count_along)
+            parts.deciding.decide(found, by, verdict, comment, seen=seen, then=parts.tell_at_once)
         except SituationChanged as error:
             text = (
                 f"{error.sentence} To {verdict} all the same, send the signal with {SEEN}={error.mark} in its Payload."

@@ -2,13 +2,15 @@
 
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from approvals.store import ApprovalStore
 from engine.action import Action
+from engine.actions.approve import decision
 from engine.document import Document
 from engine.execution import Execution
 from engine.parameters import ParametersInvalid, bind
@@ -16,6 +18,7 @@ from engine.rules import system_values
 from engine.shelf import DocumentShelf
 from engine.store import ExecutionStore, Selection
 from engine.wire import automation_execution
+from infra.canonical import Json
 from infra.clock import Clock
 from infra.db import Database, Transaction
 from playbooks import automation_alarms
@@ -29,6 +32,7 @@ from playbooks.guards import Guards, about
 from playbooks.people import Directory, Identity, actor_of
 from playbooks.refusals import NotAllowed
 
+APPROVE: Final = "aws:approve"
 KEPT: Final = timedelta(days=1)
 """How long a preview can be asked for."""
 Facts = dict[str, Any]
@@ -50,6 +54,7 @@ class AutomationSources:
     account: str
     guards: Guards
     """Who may see what."""
+    approvals: ApprovalStore
     locations: Locations = no_locations
 
 
@@ -133,7 +138,7 @@ class AutomationFacts:
         return found
 
     def _spelled(self, connection: Connection, state: Execution) -> Facts:
-        document = self._from.shelf.of(connection, state)
+        document, state = self._from.shelf.of(connection, state), self._answered(connection, state)
         found: Facts = {**automation_execution(state, document), "ExecutedBy": self._executed_by(state)}
         if state.parent_id and state.context.get("target"):
             found["Target"] = state.context["target"]
@@ -144,6 +149,16 @@ class AutomationFacts:
         children = self._from.executions.children(connection, state.id)
         alarms = {child.id: automation_alarms.told(connection, self._from.tags, child) for child in children}
         return {**found, **view(state, children, alarms)}
+
+    def _answered(self, connection: Connection, state: Execution) -> Execution:
+        """With the answers so far, of which a step that asks hears only when there are enough."""
+        step = state.step
+        asked = self._from.approvals.of_step(connection, step.id) if step and step.action == APPROVE else None
+        if step is None or asked is None:
+            return state
+        answers: list[Json] = [decision(each.actor, each.verdict, each.at, each.comment) for each in asked.decisions]
+        shown = replace(step, outputs={**step.outputs, "ApproverDecisions": answers})
+        return replace(state, steps=tuple(shown if each.id == step.id else each for each in state.steps))
 
     def _executed_by(self, state: Execution) -> str:
         """The ARN of who started it; people of other doors show the account that the directory knows, or their name."""

@@ -188,17 +188,18 @@ class Reactions:
             return self._hold(tx.connection)
         return self._hold(tx.connection) or self._starters.bar(self._starters.of(tx, request.execution_id))
 
-    def count_along(self, tx: Transaction, request: ApprovalRequest) -> None:
-        """Have a step hear of an answer at once, as AWS shows it: where no playbook asks for more than the step does.
+    def tell_at_once(self, tx: Transaction, request: ApprovalRequest) -> None:
+        """Have a step hear at once of a question that is closed, as AWS does, where no playbook asks for more than it.
 
-        The last one is left to the relay where those who agreed are looked at once more, or everything is paused.
+        Before, it hears nothing, for an answer may be taken back. It is left to the relay where those who agreed are
+        looked at once more, or everything is paused.
         """
         state = self._executions.get(tx, request.execution_id)
-        is_last = request.status is RequestStatus.APPROVED
-        is_looked_at = is_last and (self._is_attested() or bool(self._hold(tx.connection)))
-        if request.playbook or not is_waiting_for(request, state) or is_looked_at:
+        is_approved = request.status is RequestStatus.APPROVED
+        is_looked_at = is_approved and (self._is_attested() or bool(self._hold(tx.connection)))
+        if request.is_open or request.playbook or not is_waiting_for(request, state) or is_looked_at:
             return
-        self._engine.signal(tx, request.execution_id, _signal(request.decisions[-1], request.step_execution_id))
+        self.tell(tx, request)
 
     def _signals(self, tx: Transaction, request: ApprovalRequest) -> list[Signal]:
         """What the step has to hear of a closed question."""

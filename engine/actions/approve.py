@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from audit.events import Actor
 from engine.action import Action, ActionContext, ActionInputs, Failed, Outcome, Stage, StringList, Succeeded, Waiting
 from engine.signals import Signal, SignalType
 from infra.canonical import Json
@@ -51,14 +52,7 @@ class Approve(Action[ApproveInputs]):
         decisions: list[Json] = [*before] if isinstance(before, list) else []
         if any(isinstance(each, dict) and each.get("Approver") == signal.actor.id for each in decisions):
             return _waiting(decisions, inputs.min_required_approvals)
-        decision: dict[str, Json] = {
-            "Approver": signal.actor.id,
-            "ApprovalStatus": str(signal.type),
-            "ApprovalDecisionTime": now.isoformat(),
-        }
-        if signal.payload.get("Comment"):
-            decision["Comment"] = signal.payload["Comment"]
-        decisions.append(decision)
+        decisions.append(decision(signal.actor, signal.type, now, signal.payload.get("Comment", "")))
         if signal.type is SignalType.REJECT:
             outputs: dict[str, Json] = {"ApprovalStatus": "Rejected", "ApproverDecisions": decisions}
             comment = f': "{signal.payload["Comment"]}"' if signal.payload.get("Comment") else ""
@@ -69,6 +63,12 @@ class Approve(Action[ApproveInputs]):
         if len(decisions) >= inputs.min_required_approvals:
             return Succeeded({"ApprovalStatus": "Approved", "ApproverDecisions": decisions})
         return _waiting(decisions, inputs.min_required_approvals)
+
+
+def decision(by: Actor, verdict: str, at: datetime, comment: str) -> dict[str, Json]:
+    """One answer, as `ApproverDecisions` has it."""
+    said: dict[str, Json] = {"Comment": comment} if comment else {}
+    return {"Approver": by.id, "ApprovalStatus": str(verdict), "ApprovalDecisionTime": at.isoformat(), **said}
 
 
 def _waiting(decisions: list[Json], minimum: int) -> Waiting:

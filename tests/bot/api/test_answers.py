@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 from sqlalchemy import Connection
 
+from approvals import policy
 from approvals.request import ApprovalChange
 from engine.document import Document
 from engine.execution import Execution
@@ -207,3 +208,35 @@ def test_what_has_happened_since_is_said_before_anything_is_decided(
     mark = refusal.partition("Seen=")[2].partition(" ")[0]
     assert answer(both, execution_id, Seen=mark) == ""
     assert status(both, execution_id) == "Success"
+
+
+@pytest.mark.parametrize("by_whom", ["the person", "the second look"])
+def test_an_answer_that_was_taken_back_does_not_count_for_the_step(
+    database: Database, clock: ManualClock, by_whom: str
+) -> None:
+    """A document's step hears of its question when that is closed: of two answers one is gone, so one is left."""
+    world = ApiWorld(database, clock, people=PEOPLE)
+    text = runbook(ask(LEE, MAX, "sam", MinRequiredApprovals=2), nap())
+    world.client("AKIDOPS").create_document(Name="Two", Content=text, DocumentType="Automation", DocumentFormat="JSON")
+    execution_id = world.start("Two")
+    world.react()
+    assert answer(world, execution_id, "AKIDLEE") == ""
+    (request,) = world.service.queries.open_approvals()
+    if by_whom == "the person":
+        lee = world.service.directory.of_person("lee")
+        assert lee is not None
+        world.service.operations.revoke(request.id, lee)
+    else:
+        with database.transaction() as tx:
+            asked = world.service.approvals.lock(tx, request.id)
+            assert asked is not None
+            world.service.approvals.save(tx, policy.reopen(asked, {"person:lee": "left"}), clock())
+    assert answer(world, execution_id, "AKIDMAX") == ""
+
+    step = world.state(execution_id).steps[0]
+    assert (step.status, step.outputs["ApproverDecisions"]) == ("Waiting", [])
+    found = world.client().get_automation_execution(AutomationExecutionId=execution_id)["AutomationExecution"]
+    (shown,) = found["StepExecutions"][0]["Outputs"]["ApproverDecisions"]
+    assert "person:max" in shown
+    assert answer(world, execution_id, "AKIDLEE", Comment="after all") == ""
+    assert world.state(execution_id).steps[0].status == "Success"
