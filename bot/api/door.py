@@ -12,6 +12,7 @@ from bot.api import model
 from bot.api.asked import Asked, Operation
 from bot.api.errors import INTERNAL, ApiError
 from bot.api.keys import AccessKey
+from bot.api.replays import ONCE, Replays
 from bot.api.signature import Call, Signer, verify
 from infra.clock import Clock
 from infra.db import DatabaseUnavailable
@@ -46,6 +47,9 @@ class Door:
     refused: Callable[[str, str], None] = lambda _reason, _sender: None
     """Hears why a call was not authentic, and from where it came."""
     count: Callable[[str, str], None] = lambda _operation, _code: None
+
+    def __post_init__(self) -> None:
+        self._replays = Replays(self.clock)
 
     def answer(self, call: Call, sender: str = "") -> Answer:
         """The answer to one call; never an exception."""
@@ -85,7 +89,10 @@ class Door:
         given = model.request(operation, call.body)
         principal = signer.key.principal
         by = self.directory.iam(principal.arn, name=principal.name, spellings=principal.spellings)
-        return model.answer(operation, run(Asked(name, given, by, principal.arn, signer.region)))
+        asked = Asked(name, given, by, principal.arn, signer.region)
+        if name in ONCE:
+            return self._replays.once(signer.signature, lambda: model.answer(operation, run(asked)))
+        return model.answer(operation, run(asked))
 
     def _signer(self, call: Call, sender: str) -> Signer:
         try:

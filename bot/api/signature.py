@@ -1,7 +1,7 @@
 """Signature Version 4, checked with botocore's own signer. Pure.
 
 As AWS does: five minutes of clock skew, every X-Amz- header signed, the body part of what is signed; the same request
-may come again within those minutes, for clients repeat what got no answer.
+may come again within those minutes, for clients repeat what got no answer (bot/api/replays.py says what comes of it).
 """
 
 import hashlib
@@ -56,6 +56,7 @@ class Signer:
 
     key: AccessKey
     region: str
+    signature: str
 
 
 def verify(call: Call, keys: Mapping[str, AccessKey], now: datetime) -> Signer:
@@ -69,7 +70,7 @@ def verify(call: Call, keys: Mapping[str, AccessKey], now: datetime) -> Signer:
     if not _is_right(found, call, key, stamp):
         text = "The request signature we calculated does not match the signature you provided. Check your AWS Secret "
         raise ApiError("InvalidSignatureException", f"{text}Access Key and signing method.")
-    return Signer(key, found.region)
+    return Signer(key, found.region, found.signature)
 
 
 def _authorization(header: str) -> Authorization:

@@ -16,7 +16,7 @@ from bot.api.door import LARGEST_BODY, Answer
 from bot.api.model import AnswerInvalid, answer
 from infra.aws_models import service_model
 from infra.db import DatabaseUnavailable
-from tests.bot.api.worlds import KEYS, ApiWorld
+from tests.bot.api.worlds import KEYS, ApiWorld, ask, hold, runbook
 
 OPERATIONS = sorted(
     {
@@ -32,11 +32,16 @@ OPERATIONS = sorted(
 
 def call(world: ApiWorld, target: str, body: bytes | dict[str, Any], method: str = "POST") -> Answer:
     """One signed call, whatever its body."""
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    request = signed(target, body if isinstance(body, bytes) else json.dumps(body).encode(), method)
+    return world.answer(method, dict(request.headers.items()), request.data)
+
+
+def signed(target: str, data: bytes, method: str = "POST") -> Any:
+    """A request as botocore signs it."""
     headers = {"X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.1"}
     request = AWSRequest(method=method, url="http://ssm.test/", data=data, headers=headers)
     SigV4Auth(Credentials("AKIDLEE", KEYS["AKIDLEE"]), "ssm", "eu-west-1").add_auth(request)
-    return world.answer(method, dict(request.headers.items()), data)
+    return request
 
 
 def error(found: Answer) -> tuple[int, str, str]:
@@ -242,3 +247,43 @@ def test_no_request_is_our_defect(both: ApiWorld, operation: str, data: st.DataO
     found = call(both, f"AmazonSSM.{operation}", given_ if isinstance(given_, dict) else {"x": given_})
 
     assert found.status in (200, 400), found.body
+
+
+def approval(execution_id: str) -> Any:
+    """A signed signal."""
+    signal = {"AutomationExecutionId": execution_id, "SignalType": "Approve"}
+    return signed("AmazonSSM.SendAutomationSignal", json.dumps(signal).encode())
+
+
+def test_a_replayed_signal_answers_no_other_question(world: ApiWorld) -> None:
+    """The same signed bytes, once more while the next step waits: the answer of the first time, and nothing else."""
+    second = {**ask(), "name": "second"}
+    world.client().create_document(Name="Two", Content=runbook(ask(), second), DocumentType="Automation")
+    execution_id = world.start("Two")
+    request = approval(execution_id)
+    for _ in range(3):
+        found = world.answer("POST", dict(request.headers.items()), request.data)
+        assert (found.status, json.loads(found.body)) == (200, {})
+        world.react()
+        world.work()
+
+    assert [(step.name, str(step.status)) for step in world.state(execution_id).steps] == [
+        ("ask", "Success"),
+        ("second", "Waiting"),
+    ]
+
+
+def test_a_replayed_refusal_stays_one(world: ApiWorld) -> None:
+    """What came when nothing waited is not carried out when something does."""
+    world.client().create_document(Name="Later", Content=runbook(hold(), ask()), DocumentType="Automation")
+    execution_id = world.client().start_automation_execution(DocumentName="Later")["AutomationExecutionId"]
+    world.work()
+    request = approval(execution_id)
+    first = world.answer("POST", dict(request.headers.items()), request.data)
+    world.client().send_automation_signal(AutomationExecutionId=execution_id, SignalType="Resume")
+    world.work()
+    world.react()
+    again = world.answer("POST", dict(request.headers.items()), request.data)
+
+    assert error(first)[:2] == error(again)[:2] == (400, "InvalidAutomationSignalException")
+    assert str(world.state(execution_id).steps[-1].status) == "Waiting"
