@@ -217,7 +217,7 @@ def storm(world: World, chance: random.Random, *, alarms: int, seconds: float) -
     report = Report()
     fired = firing(alarms, chance)
     heard = sent(world, fired, seconds)
-    report.figures |= {"alarms": alarms, "answered": figures(heard)}
+    report.figures |= {"alarms": alarms, "answered": figures(heard), "came_again": world.came_again}
     report.figures["seconds_until_right"] = round(world.settle(120 + alarms), 1)
     report.must([each for each in heard if each.status != 200], "alarms not answered with 200")
     judge_alarms(world, fired, report)
