@@ -78,6 +78,8 @@ EVENTS: Mapping[str, str] = {
     "breakglass.reminded": "a break-glass waits for its review",
     "breakglass.reviewed": "a break-glass was reviewed and closed",
     "breakglass.reported": "the week's break-glass was told",
+    "person.away": "somebody is away for a while, and perhaps who stands in; the subject is `absences`",
+    "person.back": "somebody is back before the time",
     "approval.announced": "the question was shown in a channel",
     "document.created": "a runbook was given a name",
     "document.updated": "a named runbook got a new version",

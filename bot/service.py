@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -46,6 +46,7 @@ from infra.oncall import opsgenie, pagerduty
 from infra.settings import Settings, load
 from infra.settings_model import BreakGlassReportEntry, OnCallEntry
 from migrations import runner
+from playbooks.absences import Absences, settled
 from playbooks.access import Wish
 from playbooks.access_file import Known, load_access
 from playbooks.alarm import Alarm
@@ -109,6 +110,7 @@ class Service:
         service = cls(settings or load())
         try:
             runner.check(service.db)
+            service.absences.refresh()
             yield service
         finally:
             service.db.close()
@@ -316,12 +318,28 @@ class Service:
     @cached_property
     def answering(self) -> Answering:
         """Who may answer a question."""
-        return Answering(self.directory, self.on_call)
+        return Answering(self.directory, self.on_call, self.absences)
+
+    @cached_property
+    def absences(self) -> Absences:
+        """Who is away."""
+        known = tuple(
+            settled(entry.id, each.since, each.until, each.instead, self.directory)
+            for entry in self.settings.people
+            for each in entry.absent
+        )
+        return Absences(self.db, self.audit, self.directory, self.clock, known)
+
+    def _refresh(self, names: Collection[str]) -> None:
+        """Know who is on call and who is away now, for the names of a question."""
+        self.on_call.refresh(names)
+        self.absences.refresh()
 
     @cached_property
     def on_call(self) -> OnCall:
         """Who is on call, by the rotas of the settings."""
-        return OnCall({name: self._rota(entry) for name, entry in self.settings.on_call.items()}, self.clock)
+        rotas = {name: self._rota(entry) for name, entry in self.settings.on_call.items()}
+        return OnCall(rotas, self.clock, lambda who: self.absences.away(who) is not None)
 
     def _rota(self, entry: OnCallEntry) -> Rota:
         pager, genie = self.settings.pagerduty_token, self.settings.opsgenie_key
@@ -345,7 +363,7 @@ class Service:
             self.reactions.asking,
             self.answering,
             self.clock,
-            refresh=self.on_call.refresh,
+            refresh=self._refresh,
             attest=self._attest,
             starters=self.starters,
             tell=self.reactions.tell,

@@ -141,6 +141,7 @@ def build(service: Service) -> Serving:
         Part("dispatcher", dispatcher.start, dispatcher.stop),
         threaded("reactions", relay.run, serving.stopping),
         *([threaded("on call", service.on_call.run, serving.stopping)] if service.on_call.is_asking else []),
+        threaded("absences", service.absences.run, serving.stopping, wake=service.absences.wake),
         threaded("expiry", service.expiry.run, serving.stopping, wake=service.expiry.wake),
         *announced(service, serving.stopping),
         *_ssm_parts(service, serving.stopping),

@@ -37,6 +37,25 @@ EXPECTED = {
 """What to say instead of a pattern."""
 
 
+class AwayEntry(BaseModel):
+    """A person is away, and is asked nothing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    since: AwareDatetime
+    """The first moment, with its zone."""
+    until: AwareDatetime
+    """The moment of coming back."""
+    instead: str = ""
+    """Who is asked in their place, where the playbook lets them hand over to that person; an id of `people`."""
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> "AwayEntry":
+        if self.since >= self.until:
+            raise ValueError("until must be after since")
+        return self
+
+
 class PersonEntry(BaseModel):
     """One human and the accounts that are theirs: `slack` a user id, `iam` ARNs or user names, `terminal` a login."""
 
@@ -56,6 +75,8 @@ class PersonEntry(BaseModel):
     """Role in which this person's approvals are signed at AWS, where a step there wants several identities."""
     email: str = ""
     """Joins what git, PagerDuty and Opsgenie say to this person; nothing is sent there."""
+    absent: tuple[AwayEntry, ...] = ()
+    """When they are away; they can say so themselves, too (`/playbook away`)."""
 
 
 class AdoptEntry(BaseModel):
@@ -466,6 +487,9 @@ def _people(settings: Settings) -> Iterator[tuple[str, str]]:
         if count > 1:
             yield "people", f"people: {account} belongs to {count} people; an account is one person's"
     known = {person.id for person in settings.people} | settings.groups.keys()
+    for person, absence in ((person, absence) for person in settings.people for absence in person.absent):
+        if absence.instead and absence.instead not in {each.id for each in settings.people} - {person.id}:
+            yield "people", f'people: {person.id} is away, and "{absence.instead}" is nobody else of people'
     for name, listed in (
         *((f"groups.{name}", ids) for name, ids in settings.groups.items()),
         ("admins", settings.admins),

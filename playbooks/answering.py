@@ -8,7 +8,8 @@ from typing import Final, Protocol
 from approvals import policy
 from approvals.quorum import is_reached
 from approvals.request import ApprovalChange, ApprovalRequest, Decision, Verdict
-from audit.events import Actor
+from audit.events import Actor, Event
+from playbooks.absences import Away
 from playbooks.answerers import SLACK_GROUP
 from playbooks.oncall import PREFIX
 from playbooks.people import Directory, Identity, actor_of, may_hold_anybody
@@ -36,6 +37,28 @@ class NoRotas:
         return not entry.startswith(PREFIX)
 
 
+class Leave(Protocol):
+    """Who is away, as far as it is known now; nothing is asked for here."""
+
+    def away(self, entry: str) -> Away | None:
+        """The absence of whoever an entry stands for, if they are away now."""
+
+    def replaced_by(self, entry: str) -> tuple[Away, ...]:
+        """The absences in which somebody stands in now."""
+
+
+class NoLeave:
+    """Where nobody is ever away."""
+
+    def away(self, _entry: str) -> Away | None:
+        """Never."""
+        return None
+
+    def replaced_by(self, _entry: str) -> tuple[Away, ...]:
+        """Nobody has to be."""
+        return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """What somebody is to a question: whether they may answer, for which groups, and why they never may approve."""
@@ -43,13 +66,15 @@ class Standing:
     is_listed: bool
     groups: tuple[int, ...] = ()
     bar: str = ""
+    instead_of: Actor | None = None
+    """Who is away, and whose answer they would give."""
 
 
 class Answering:
     """Applies the rule of a question to a person."""
 
-    def __init__(self, directory: Directory, rotas: Rotas | None = None) -> None:
-        self.directory, self.rotas = directory, rotas or NoRotas()
+    def __init__(self, directory: Directory, rotas: Rotas | None = None, leave: Leave | None = None) -> None:
+        self.directory, self.rotas, self.leave = directory, rotas or NoRotas(), leave or NoLeave()
 
     def is_listed(self, by: Identity, names: Iterable[str]) -> bool:
         """Whether a list names somebody, now; those on call may be known by their e-mail addresses."""
@@ -66,7 +91,26 @@ class Answering:
             return Standing(is_listed=True, groups=handed[-1].groups, bar=bar)
         if any(self._is(by, each.by.id) for each in request.delegations):
             return Standing(is_listed=False)
-        return self.own_standing(request, by, bar)
+        own = self.own_standing(request, by, bar)
+        return own if own.is_listed else self._standing_in(request, by, bar) or own
+
+    def _standing_in(self, request: ApprovalRequest, by: Identity, bar: str) -> Standing | None:
+        """What they are in the place of somebody who is away; only to whom the playbook lets that be handed over."""
+        if not self.is_listed(by, request.delegates):
+            return None
+        for away in self.leave.replaced_by(by.id):
+            absent = self._known_as(away.who)
+            is_spent = self.has_answered(request, absent) or any(
+                self._is(absent, each.by.id) for each in request.delegations
+            )
+            theirs = self.own_standing(request, absent, self._bar(request, absent))
+            if theirs.is_listed and not theirs.bar and not is_spent:
+                return replace(theirs, bar=bar, instead_of=replace(actor_of(absent), name=away.name))
+        return None
+
+    def _known_as(self, person: str) -> Identity:
+        """Somebody who is not here, as far as the table and their id tell."""
+        return self.directory.of_person(person) or self.directory.slack("", person)
 
     def own_standing(self, request: ApprovalRequest, by: Identity, bar: str = "") -> Standing:
         """What this person is by the lists alone."""
@@ -109,7 +153,14 @@ class Answering:
         standing = self.standing(request, by, lapsed)
         if standing.is_listed and request.is_open and self.has_answered(request, by):
             raise policy.Closed("Your answer has been counted already.")
-        return policy.decide(
+        absence = self.leave.away(by.id) if standing.is_listed else None
+        if absence is not None:
+            raise policy.NotAnApprover(f"You are {absence.words}, so you are not asked. Say first that you are back.")
+        before: tuple[Event, ...] = ()
+        if standing.instead_of is not None and request.is_open:
+            handed = policy.delegate(request, standing.instead_of, actor_of(by), groups=standing.groups, now=now)
+            request, before = handed.state, handed.events
+        change = policy.decide(
             request,
             actor_of(by),
             verdict,
@@ -120,6 +171,7 @@ class Answering:
             bar=standing.bar,
             account=by.account,
         )
+        return replace(change, events=(*before, *change.events))
 
     def has_answered(self, request: ApprovalRequest, by: Identity) -> bool:
         """Whether this person has given an answer, by whichever account."""
@@ -127,6 +179,12 @@ class Answering:
 
     def problem(self, request: ApprovalRequest) -> str:
         """Why nobody, or too few, could approve; "" where enough could, or where only Slack knows who they are."""
+        why = self._problem(request)
+        away = [each for name in self._entries(request) if (each := self.leave.away(name)) is not None]
+        told = ", ".join(dict.fromkeys(f"{each.name} is {each.words}" for each in away))
+        return f"{why} ({told})" if why and told else why
+
+    def _problem(self, request: ApprovalRequest) -> str:
         named = self._named(request)
         could = self._could(request, named)
         if not request.is_open or is_reached(replace(request, decisions=could), "Approve"):
@@ -144,7 +202,26 @@ class Answering:
         return f"Only {len(could)} could approve this, and nobody for two groups: it needs more people."
 
     def _named(self, request: ApprovalRequest) -> Mapping[str, tuple[int, ...]]:
-        """Each entry that stands for somebody now, and the groups it stands in."""
+        """Each entry that stands for somebody who is here, or stands in for somebody, and its groups."""
+        entries = self._entries(request)
+        found = {name: groups for name, groups in entries.items() if self.leave.away(name) is None}
+        here = {self.directory.canonical(name) for name in found}
+        for name, groups in entries.items():
+            away = self.leave.away(name)
+            if away is not None and self._may_stand_in(request, away) and away.instead not in here:
+                found[away.instead] = (*found.get(away.instead, ()), *groups)
+        return found
+
+    def _may_stand_in(self, request: ApprovalRequest, away: Away) -> bool:
+        """Whether somebody stands in who is here, and to whom the playbook lets an answer be handed over."""
+        if not away.instead or self.leave.away(away.instead) is not None:
+            return False
+        if self._bar(request, self._known_as(away.who)):
+            return False
+        return self.is_listed(self._known_as(away.instead), request.delegates)
+
+    def _entries(self, request: ApprovalRequest) -> Mapping[str, tuple[int, ...]]:
+        """Each entry that stands for somebody, and the groups it stands in."""
         lists = [self.rotas.opened(names) for names in request.approver_lists]
         found: dict[str, tuple[int, ...]] = {}
         for number, group in enumerate(request.groups):

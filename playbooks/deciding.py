@@ -199,6 +199,12 @@ class Deciding:
             if standing.bar:
                 raise policy.OwnRequest(f"{standing.bar} So there is nothing that you could hand over.")
             heir = self.answering.standing(request, to)
+            if standing.instead_of is not None:
+                absent = standing.instead_of.name or standing.instead_of.id
+                raise policy.NotAnApprover(f"You stand in for {absent}, who alone can hand it over to somebody else.")
+            absence = self.answering.leave.away(to.id)
+            if absence is not None:
+                raise policy.NotAnApprover(f"{to.name or to.id} is {absence.words}; hand it over to somebody else.")
             if heir.bar:
                 raise policy.OwnRequest(f"{to.name or to.id} may not approve this either.")
             if self._is(by, actor_of(to)) or not self.answering.is_listed(to, request.delegates):

@@ -45,7 +45,7 @@ class TurnRota:
     every: timedelta
     absences: tuple[Absence, ...] = ()
 
-    def now(self, now: datetime) -> tuple[str, ...]:
+    def now(self, now: datetime, is_away: Callable[[str], bool] = lambda _who: False) -> tuple[str, ...]:
         """Whose turn it is, or who stands in; () before the beginning and where everybody is away."""
         if now < self.starts or not self.people:
             return ()
@@ -53,10 +53,11 @@ class TurnRota:
         for step in range(len(self.people)):
             who = self.people[(turn + step) % len(self.people)]
             away = self._absence(who, now)
-            if away is None:
+            if away is None and not is_away(who):
                 return (who,)
-            if away.instead and self._absence(away.instead, now) is None:
-                return (away.instead,)
+            instead = away.instead if away is not None else ""
+            if instead and self._absence(instead, now) is None and not is_away(instead):
+                return (instead,)
         return ()
 
     def _absence(self, who: str, now: datetime) -> Absence | None:
@@ -88,8 +89,11 @@ class AskedRota:
 class OnCall:
     """The rotas by name. `refresh` asks, outside of transactions; `opened` only remembers."""
 
-    def __init__(self, rotas: Mapping[str, Rota], clock: Clock) -> None:
-        self._rotas, self._clock = rotas, clock
+    def __init__(
+        self, rotas: Mapping[str, Rota], clock: Clock, is_away: Callable[[str], bool] = lambda _who: False
+    ) -> None:
+        """`is_away`: whether somebody is away whatever the rota says, so that the next one has their turn."""
+        self._rotas, self._clock, self._is_away = rotas, clock, is_away
         self._known: dict[str, tuple[datetime, tuple[str, ...]]] = {}
         self._lock = threading.Lock()
 
@@ -134,7 +138,9 @@ class OnCall:
 
     def _told(self, name: str) -> tuple[str, ...] | None:
         rota, now = self._rotas.get(name), self._clock()
-        if isinstance(rota, (TurnRota, NamedRota)):
+        if isinstance(rota, TurnRota):
+            return rota.now(now, self._is_away)
+        if isinstance(rota, NamedRota):
             return rota.now(now)
         known = self._known.get(name)
         return known[1] if known is not None and timedelta(0) <= now - known[0] <= STALE else None

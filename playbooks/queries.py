@@ -397,7 +397,7 @@ def _groups(request: ApprovalRequest, answering: Answering) -> tuple[GroupFacts,
     return tuple(
         GroupFacts(
             title,
-            tuple(mention(name) for name in answering.rotas.opened(group.names)),
+            tuple(mention(name) for name in answering.rotas.opened(group.names) if answering.leave.away(name) is None),
             group.minimum,
             short[number] if short else 0,
         )

@@ -99,6 +99,8 @@ _SENTENCES: Mapping[str, Callable[[Data], str]] = {
     "lock.watched": lambda _: "wants to be told when it is over",
     "lock.taken_over": lambda data: f"took over {_short(data.get('resources'))} for {data.get('playbook')}",
     "lock.released": lambda data: f"{_short(data.get('resources')) or 'nothing'}: free again",
+    "person.away": lambda data: f"{_short(data.get('name'))} is away until {_short(data.get('until'))}",
+    "person.back": lambda data: f"{_short(data.get('name'))} is back",
     "bot.paused": lambda data: f'paused everything: "{_short(data.get("reason"))}"',
     "bot.resumed": lambda _: "let everything go on",
     "execution.paused": lambda data: f"the next step does not begin: {_short(data.get('because'))}",

@@ -1,4 +1,4 @@
-"""Every order of asking, answering, taking back, time and changed plans, against a model of forty lines."""
+"""Every order of asking, answering, handing over, absences, taking back, time and changed plans, against a model."""
 
 import itertools
 import shutil
@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 
 from approvals.request import ApproverGroup
 from infra.db import Database
+from playbooks.absences import Absences
 from playbooks.approval_policy import ApprovalPolicy, StepPolicies
 from playbooks.expiry import Expiry
 from playbooks.operations import Refused
@@ -34,6 +35,7 @@ from tests.playbooks.waist import GATE, Waist, gate
 NAMES = ("ann", "bob", "cat", "dan", "eve")
 DIRECTORY = Directory(tuple(Person(name, slack=f"U0{name.upper()}", name=name) for name in NAMES))
 PEOPLE = {name: DIRECTORY.slack("T01", f"U0{name.upper()}") for name in NAMES}
+DELEGATES = ("cat", "dan", "eve")
 LIMIT = timedelta(minutes=30)
 LONG = GATE.replace("3600", "604800")
 
@@ -47,6 +49,9 @@ class Model:
     silence: str
     starter: str = "ann"
     answers: dict[str, str] = field(default_factory=dict)
+    seats: dict[str, set[int]] = field(default_factory=dict)
+    handed: dict[str, tuple[str, set[int]]] = field(default_factory=dict)
+    away: dict[str, str] = field(default_factory=dict)
     age: timedelta = timedelta()
     state: str = "open"
     is_told: bool = False
@@ -57,23 +62,52 @@ class Model:
         seats = [number for number, (_, minimum) in enumerate(self.groups) for _ in range(minimum)]
         people = [name for name, said in self.answers.items() if said == verdict]
         return any(
-            all(name in self.groups[seat][0] for name, seat in zip(order, seats, strict=True))
+            all(seat in self.seats[name] for name, seat in zip(order, seats, strict=True))
             for order in itertools.permutations(people, len(seats))
         )
 
+    def own(self, name: str) -> set[int]:
+        """The groups they are in."""
+        return {number for number, (members, _) in enumerate(self.groups) if name in members}
+
+    def place(self, name: str) -> tuple[set[int], str]:
+        """The groups for which they may answer, and in whose place."""
+        given = [seats for heir, seats in self.handed.values() if heir == name]
+        if given or name in self.handed:
+            return (given[-1] if given else set()), ""
+        if self.own(name) or name not in DELEGATES or name in self.away:
+            return self.own(name), ""
+        absent = (each for each, instead in self.away.items() if instead == name and self.may_be_replaced(each))
+        found = next(absent, "")
+        return self.own(found), found
+
+    def may_be_replaced(self, name: str) -> bool:
+        """Whether somebody's answer is still to be given, and not their own run's."""
+        return bool(self.own(name)) and name not in (self.starter, *self.answers, *self.handed)
+
     def may(self, name: str, verdict: str) -> bool:
         """Whether somebody's answer counts."""
-        is_listed = any(name in members for members, _ in self.groups)
         is_own = name == self.starter and verdict == "Approve"
-        return self.state == "open" and is_listed and not is_own and name not in self.answers and self.age < LIMIT
+        is_here = name not in self.away and name not in self.answers
+        return self.state == "open" and bool(self.place(name)[0]) and not is_own and is_here and self.age < LIMIT
 
     def answer(self, name: str, verdict: str) -> None:
         """Count it."""
+        self.seats[name], absent = self.place(name)
+        if absent:
+            self.handed[absent] = (name, self.seats[name])
         self.answers[name] = verdict
         if verdict == "Reject" and (self.rejection == "first" or self.enough("Reject")):
             self.state = "Rejected"
         elif self.enough("Approve"):
             self.state = "Approved"
+
+    def may_delegate(self, name: str, heir: str) -> bool:
+        """Whether somebody can hand theirs over."""
+        is_barred = self.starter in (name, heir)
+        is_free = heir in DELEGATES and heir not in (name, *self.answers, *self.away) and name not in self.answers
+        seats, absent = self.place(name)
+        return self.state == "open" and self.age < LIMIT and bool(seats) and not absent and is_free and not is_barred
 
     def may_revoke(self, name: str) -> bool:
         """Whether somebody can take back theirs."""
@@ -134,6 +168,7 @@ class Questions(RuleBasedStateMachine):
             expires_in=LIMIT,
             at_expiry=silence,
             rejection=rejection,
+            delegates=DELEGATES,
         )  # fmt: skip
         self.playbook = gate(runbook=LONG, approvers=NAMES, may_run=("ann",), approval=StepPolicies(policy))
         self.waist = self.booted()
@@ -144,6 +179,9 @@ class Questions(RuleBasedStateMachine):
         """A process on the rows."""
         made = Waist(self.db, self.clock, self.playbook, directory=DIRECTORY)
         made.reactions.asking.__dict__["new_id"] = lambda: f"q{len(made.trail())}"
+        self.absences = Absences(self.db, made.audit, DIRECTORY, self.clock)
+        self.absences.refresh()
+        made.operations._deciding.answering.leave = self.absences
         return made
 
     @property
@@ -166,6 +204,33 @@ class Questions(RuleBasedStateMachine):
         assert self.happens(lambda: self.waist.operations.revoke(self.request_id, PEOPLE[name])) == expected
         if expected:
             self.model.revoke(name)
+
+    @rule(name=st.sampled_from(NAMES), heir=st.sampled_from(NAMES))
+    def delegate(self, name: str, heir: str) -> None:
+        """Anybody hands theirs to anybody."""
+        expected, seats = self.model.may_delegate(name, heir), self.model.place(name)[0]
+        verb = self.waist.operations.delegate
+        assert self.happens(lambda: verb(self.request_id, PEOPLE[name], PEOPLE[heir])) == expected
+        if expected:
+            self.model.handed[name] = (heir, seats)
+
+    @rule(name=st.sampled_from(NAMES), instead=st.sampled_from(["", *NAMES]))
+    def leave(self, name: str, instead: str) -> None:
+        """Anybody goes away, whoever stands in."""
+        until = self.clock() + timedelta(days=300)
+        expected = name != instead
+        assert (
+            self.happens(lambda: self.absences.leave(PEOPLE[name], until, by=PEOPLE[name], instead=instead)) == expected
+        )
+        if expected:
+            self.model.away[name] = instead
+
+    @rule(name=st.sampled_from(NAMES))
+    def come_back(self, name: str) -> None:
+        """And comes back."""
+        expected = name in self.model.away
+        assert self.happens(lambda: self.absences.come_back(PEOPLE[name], by=PEOPLE[name])) == expected
+        self.model.away.pop(name, None)
 
     @rule(minutes=st.sampled_from([1, 10, 30]))
     def time_passes(self, minutes: int) -> None:
@@ -209,7 +274,7 @@ class Questions(RuleBasedStateMachine):
         self.waist.again("step.waiting")
         self.waist.settle()
         self.model = Model(
-            self.model.groups, self.model.rejection, self.model.silence, age=self.model.age,
+            self.model.groups, self.model.rejection, self.model.silence, age=self.model.age, away=self.model.away,
             revision=self.model.revision + 1,
         )  # fmt: skip
         if self.model.age >= LIMIT:
