@@ -223,6 +223,17 @@ class ExecutionStore:
             query = query.where(execution_table.c.status.not_in([str(status) for status in FINAL]))
         return self._all(connection, query.order_by(execution_table.c.created_at.desc()).limit(limit))
 
+    def lively(self, connection: Connection, *, since: datetime, among: int) -> list[Execution]:
+        """Of so many newest executions without a parent those that are not over, or not since before a moment."""
+        table = execution_table.c
+        light = select(table.id, table.status, table.ended_at).where(table.parent_id == "")
+        newest = light.order_by(table.created_at.desc()).limit(among).subquery("newest")
+        is_open = newest.c.status.not_in([str(status) for status in FINAL])
+        wanted = select(newest.c.id).where(or_(is_open, newest.c.ended_at >= since))
+        return self._all(
+            connection, select(execution_table).where(table.id.in_(wanted)).order_by(table.created_at.desc())
+        )
+
     def mentioning(self, connection: Connection, text: str, *, limit: int) -> list[Execution]:
         """The newest executions without a parent in whose state a text stands quoted, among the latest 500."""
         latest = select(execution_table).where(execution_table.c.parent_id == "")

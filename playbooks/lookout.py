@@ -80,7 +80,8 @@ class Lookout:
         record = self.alarms.get(connection, key) if key else None
         latest = self.alarms.latest(connection, record.alarm.id) if record else None
         targets = targets_of(state, document)
-        recent = self.executions.latest(connection, limit=MOST_RUNS) if targets else []
+        since = self.clock() - RECENT
+        recent = self.executions.lively(connection, since=since, among=MOST_RUNS) if targets else []
         others = [
             (each, self.shelf.get(connection, each.document_digest))
             for each in recent
