@@ -27,9 +27,11 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class Attachments:
-    """Files from folders. What an execution is pinned to is the checksum in its document, where it names one."""
+    """Files from folders, or kept by checksum. What an execution is pinned to is the checksum in its document."""
 
     folders: Callable[[Document], Iterable[Folder]]
+    kept: Callable[[str], bytes | None] = lambda _: None
+    """The content of that SHA-256, where it was brought through the API."""
 
     def read(self, document: Document, name: str) -> bytes | None:
         """The attachment's content; None where it is nowhere. Raises AwsRefused for a file that is another one."""
@@ -47,6 +49,8 @@ class Attachments:
             if not wanted or hashlib.sha256(content).hexdigest() == wanted:
                 return content
             other = path
+        if wanted and (brought := self.kept(wanted)) is not None:
+            return brought
         if other is not None:
             raise AwsRefused("InvalidAttachment", f"{other.name} beside the runbook is not the file the document names")
         return None

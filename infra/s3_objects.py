@@ -3,6 +3,8 @@
 import re
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -59,6 +61,23 @@ def content(session: AwsSession, bucket: str, key: str, *, largest: int) -> byte
     if len(found) > largest:
         raise ObjectUnread(f"s3://{bucket}/{key} is larger than {largest:,} bytes")
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class S3Objects:
+    """S3 as the identity of `session` may read it."""
+
+    session: Callable[[], AwsSession]
+
+    def content(self, bucket: str, key: str, *, largest: int) -> bytes:
+        """One object. Raises ObjectUnread, AwsUnreachable."""
+        return content(self.session(), bucket, key, largest=largest)
+
+    def keys(self, bucket: str, prefix: str, *, most: int) -> list[str]:
+        """At most so many keys that begin so. Raises AwsRefused, AwsUnreachable."""
+        members = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": most}
+        answer = self.session().call("s3", "ListObjectsV2", members)
+        return [str(each["Key"]) for each in answer.get("Contents") or ()]
 
 
 def _read(body: Any, largest: int) -> bytes:

@@ -1,15 +1,19 @@
 """Documents as moto keeps them, read the way AWS reads them."""
 
+import hashlib
 import json
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from moto.core.exceptions import ServiceException
 from moto.ssm.models import SimpleSystemManagerBackend
 
+from engine.attachments import checksum_of
 from engine.document import Document, RunbookRefused
 from engine.validation import parse
-from playbooks.documents.content import Draft, examined
+from playbooks.documents.attachments import Gathering, Objects
+from playbooks.documents.content import Draft, examined, with_files
 from playbooks.documents.naming import wanted
 from playbooks.documents.refusals import SsmRefused
 
@@ -49,10 +53,30 @@ class MotoDocuments:
             raise LookupError(str(error)) from error
 
 
-def check(given: dict[str, Any]) -> None:
-    """Refuse a runbook that AWS would refuse. Raises SsmRefused."""
+@dataclass
+class Attachments:
+    """The files of one backend's documents, by the SHA-256 that a document names."""
+
+    documents: MotoDocuments
+    objects: Objects
+    files: dict[str, bytes] = field(default_factory=dict)
+
+    def attached(self, document: str, version: str, name: str) -> bytes | None:
+        """A file of a document. Raises SsmRefused."""
+        return self.files.get(checksum_of(self.documents.wanted(document, version), name))
+
+
+def whole(given: dict[str, Any], kept: Callable[[], Attachments]) -> dict[str, Any]:
+    """The request with the checksums of its attachments in the text. Raises SsmRefused for what AWS would refuse."""
     draft = Draft(str(given["Name"]), _text(given["Content"]), str(given.get("DocumentFormat") or "JSON"))
-    examined(draft, number=1)
+    document, sources = examined(draft, number=1), given.get("Attachments") or []
+    if not sources:
+        return given
+    attachments = kept()
+    files = Gathering(attachments.objects, attachments).files(sources, document)
+    draft = with_files(draft, document, files)
+    attachments.files |= {hashlib.sha256(content).hexdigest(): content for content in files.values()}
+    return {**given, "Content": draft.content}
 
 
 def _text(content: Any) -> str:

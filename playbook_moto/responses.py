@@ -32,7 +32,7 @@ def methods(settings: Settings, plain: Mapping[str, Method]) -> dict[str, Method
     """Name -> method. `plain` are moto's own, for those that are only refined."""
     found: dict[str, Method] = {name: _automation(operation, settings) for name, operation in OPERATIONS.items()}
     found["list_document_versions"] = _list_document_versions
-    found |= {name: _checked(plain[name]) for name in ("create_document", "update_document")}
+    found |= {name: _checked(plain[name], settings) for name in ("create_document", "update_document")}
     return found
 
 
@@ -50,15 +50,15 @@ def _automation(operation: str, settings: Settings) -> Method:
     return method
 
 
-def _checked(plain: Method) -> Method:
-    """Moto takes any content; AWS refuses what is no runbook."""
+def _checked(plain: Method, settings: Settings) -> Method:
+    """Moto takes any content, and no attachments; AWS refuses what is no runbook, and fetches its files."""
 
     def method(self: SimpleSystemManagerResponse) -> Any:
         given = json.loads(_body(self))
         kind = given.get("DocumentType") or _kind_of(self, str(given.get("Name")))
         if kind == "Automation":
             try:
-                documents.check(given)
+                self.body = json.dumps(documents.whole(given, lambda: world_of(self.ssm_backend, settings).attachments))
             except SsmRefused as error:
                 raise SSMException(error.code, str(error)) from error
         return plain(self)

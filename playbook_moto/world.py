@@ -16,6 +16,7 @@ from bot.api.asked import Asked
 from bot.api.automations import AutomationOperations
 from bot.api.locations import LARGEST, target_locations
 from engine.actions import BY_NAME
+from engine.attachments import Attachments as FilesOfScripts
 from engine.dispatch.local import LocalDispatcher
 from engine.embedded import EmbeddedEngine, Surroundings
 from engine.execution import Execution
@@ -28,10 +29,10 @@ from engine.store import ExecutionStore
 from engine.stored_parameters import ReadAhead
 from infra.clock import utc_now
 from infra.db import Database, Transaction
-from infra.s3_objects import content, place_of
+from infra.s3_objects import S3Objects, content, place_of
 from migrations.tables import all_tables
 from playbook_moto.aws import MotoAws
-from playbook_moto.documents import MotoDocuments
+from playbook_moto.documents import Attachments, MotoDocuments
 from playbook_moto.timers import Agenda, VirtualClock
 from playbooks.access import EVERYBODY, Access, Rule
 from playbooks.answering import Answering
@@ -101,7 +102,11 @@ class World:
         clock = utc_now if self._settings.real_time else self._clock
         aws = MotoAws(self.account, self.region, self._settings.endpoint)
         poll, documents = timedelta(seconds=self._settings.poll_seconds), MotoDocuments(backend)
-        performer = Performer(BY_NAME, aws.of, clock, poll=poll, services={"scripts": scripts, "documents": documents})
+        self.attachments = Attachments(documents, S3Objects(lambda: aws.session(region=self.region)))
+        performer = Performer(
+            BY_NAME, aws.of, clock, poll=poll, services={"scripts": scripts, "documents": documents},
+            attachments=FilesOfScripts(lambda _: (), self.attachments.files.get),
+        )  # fmt: skip
         self._shelf = DocumentShelf(self._executions)
         self._prepare = ReadAhead(lambda _: aws.session(region=self.region).parameter, clock)
         return EmbeddedEngine(

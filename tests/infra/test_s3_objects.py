@@ -4,9 +4,13 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import boto3
 import pytest
+from moto import mock_aws
 
-from infra.s3_objects import ObjectUnread, at_url, place_of
+from infra.aws import Aws
+from infra.aws_errors import AwsRefused
+from infra.s3_objects import ObjectUnread, S3Objects, at_url, place_of
 
 URL = "https://fleet.s3.eu-west-1.amazonaws.com/a/where.json?X-Amz-Signature=0123"
 
@@ -88,6 +92,25 @@ def test_no_other_host_is_asked(url: str) -> None:
 def test_a_url_names_a_bucket_and_a_key() -> None:
     """The key as it was before it became part of a URL."""
     assert place_of("https://a.b.s3.amazonaws.com/x%20y/z.json?q") == ("a.b", "x y/z.json")
+
+
+@mock_aws
+def test_a_session_reads_what_its_identity_may() -> None:
+    """One object, or the keys below a prefix; what is not there is said."""
+    s3 = boto3.client("s3", "us-east-1")
+    s3.create_bucket(Bucket="code")
+    for key in ("v1/a.py", "v1/b.py", "v2/a.py"):
+        s3.put_object(Bucket="code", Key=key, Body=b"pass")
+    objects = S3Objects(lambda: Aws(region="us-east-1").session())
+
+    assert objects.content("code", "v1/a.py", largest=4) == b"pass"
+    assert objects.keys("code", "v1/", most=9) == ["v1/a.py", "v1/b.py"]
+    with pytest.raises(ObjectUnread, match="s3://code/none cannot be read"):
+        objects.content("code", "none", largest=4)
+    with pytest.raises(ObjectUnread, match="is larger than 3 bytes"):
+        objects.content("code", "v1/a.py", largest=3)
+    with pytest.raises(AwsRefused, match="NoSuchBucket"):
+        objects.keys("nowhere", "", most=9)
 
 
 def test_an_s3_that_is_away_is_said() -> None:

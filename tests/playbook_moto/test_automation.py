@@ -287,6 +287,28 @@ def test_places_may_stand_in_a_file_of_the_mocked_s3(aws: Mocked) -> None:
         aws.start("Ask", TargetLocationsURL=url.replace("where", "nowhere"))
 
 
+def test_a_script_may_lie_in_the_mocked_s3(aws: Mocked) -> None:
+    """Attachments are fetched from moto itself, proved and run; a file that is not there is refused as AWS does."""
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="code", CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket="code", Key="v1/tool.py", Body=b"def handler(events, context):\n    return {'Said': 'hi'}\n")
+    step = {
+        "name": "say",
+        "action": "aws:executeScript",
+        "inputs": {"Runtime": "python3.11", "Handler": "tool.handler", "Attachment": "tool.py"},
+        "outputs": [{"Name": "Said", "Selector": "$.Payload.Said", "Type": "String"}],
+    }
+    text = runbook(step, outputs=["say.Said"])
+    aws.create("Say", text, Attachments=[{"Key": "SourceUrl", "Values": ["s3://code/v1"]}])
+    again = [{"Key": "AttachmentReference", "Values": ["Say/1/tool.py"]}]
+    aws.create("Say-Again", text, Attachments=again)
+
+    assert [aws.execution(aws.start(name))["Outputs"] for name in ("Say", "Say-Again")] == [{"say.Said": ["hi"]}] * 2
+    with pytest.raises(ClientError) as caught:
+        aws.create("Lost", text, Attachments=[{"Key": "S3FileUrl", "Values": ["s3://code/none.py"]}])
+    assert code(caught) == "InvalidDocumentContent"
+
+
 class TestApprovers:
     """With `check_approvers` only those on the list may answer."""
 
