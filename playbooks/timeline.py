@@ -1,10 +1,11 @@
 """The story of an execution for a post-incident review: Markdown for people, JSON with the audit's hashes. Pure."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from audit.events import Actor
+from infra.canonical import Json
 from playbooks.facts import ExecutionFacts, TimelineEntry
 
 WORDS = {
@@ -77,20 +78,51 @@ def as_json(facts: ExecutionFacts, entries: Sequence[TimelineEntry]) -> str:
         "failure": facts.failure_message,
         "retry_of": facts.retry_of or None,
         "retried_as": facts.retried_as or None,
-        "events": [
-            {
-                "seq": entry.seq,
-                "at": entry.at.isoformat(),
-                "name": entry.name,
-                "actor": _actor(entry.actor),
-                "text": entry.text,
-                "data": dict(entry.data),
-                "hash": entry.hash,
-            }
-            for entry in entries
-        ],
+        "events": [_event(entry) for entry in entries],
     }
     return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+
+
+def _event(entry: TimelineEntry) -> dict[str, Json]:
+    return {
+        "seq": entry.seq,
+        "at": entry.at.isoformat(),
+        "name": entry.name,
+        "actor": dict(_actor(entry.actor)),
+        "text": entry.text,
+        "data": dict(entry.data),
+        "hash": entry.hash,
+    }
+
+
+class NoExport(ValueError):
+    """The file is not a story in JSON, as `playbook-bot timeline --format json` and *Export* give it."""
+
+
+def exported(text: str) -> tuple[str, Sequence[Mapping[str, Json]]]:
+    """(execution, events) of a story that was exported as JSON. Raises NoExport."""
+    try:
+        found = json.loads(text)
+        execution, events = found["execution"], found["events"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise NoExport(str(NoExport.__doc__)) from error
+    if not isinstance(execution, str) or not isinstance(events, list) or not all(isinstance(e, dict) for e in events):
+        raise NoExport(str(NoExport.__doc__))
+    return execution, events
+
+
+def differences(events: Sequence[Mapping[str, Json]], entries: Sequence[TimelineEntry]) -> list[str]:
+    """Where an export is not what the trail says, in words; how an event is worded may change with the program."""
+    trail = {entry.seq: _event(entry) for entry in entries}
+    seen = {event.get("seq"): event for event in events}
+    last = max((seq for seq in seen if isinstance(seq, int)), default=0) or max(trail, default=0)
+    found = [f"event {seq} is not in the trail of this execution" for seq in seen if seq not in trail]
+    for seq, told in trail.items():
+        if seq not in seen and seq <= last:
+            found.append(f"event {seq} is missing")
+        elif seq in seen and {**seen[seq], "text": ""} != {**told, "text": ""}:
+            found.append(f"event {seq} is not as the trail has it")
+    return found
 
 
 def _actor(actor: Actor) -> dict[str, str]:

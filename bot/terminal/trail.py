@@ -1,6 +1,7 @@
 """`playbook-bot audit show | verify | export`, and `playbook-bot timeline`."""
 
 import sys
+from typing import TextIO
 
 import click
 from rich.console import Console
@@ -10,7 +11,8 @@ from audit.export import Format
 from audit.export import export as export_rows
 from bot.service import Service
 from bot.terminal.answers import NOT_SUCCESSFUL, print_json, sentences
-from playbooks.timeline import as_json, as_markdown
+from playbooks.queries import NotFound
+from playbooks.timeline import NoExport, as_json, as_markdown, differences, exported
 
 
 @click.group()
@@ -41,22 +43,39 @@ def show(execution: str, *, as_json: bool) -> None:
 
 
 @audit.command()
+@click.argument("story", required=False, type=click.File(encoding="utf-8"))
 @click.option("--json", "as_json", is_flag=True)
 @sentences
-def verify(*, as_json: bool) -> None:
-    """Check that no event was altered, removed or moved."""
-    with Service.opened() as service, service.db.reading(patient=True) as connection:
-        verdict = service.audit.verify(connection)
+def verify(story: TextIO | None, *, as_json: bool) -> None:
+    """Check that no event was altered, removed or moved; with the file of an exported STORY, that one, too."""
+    with Service.opened() as service:
+        with service.db.reading(patient=True) as connection:
+            verdict = service.audit.verify(connection)
+        wrong = _differences(service, story.read()) if story is not None else []
     if as_json:
         chain = "valid" if verdict.is_valid else "broken"
         broken = {"broken_at": verdict.broken_at, "reason": verdict.reason} if not verdict.is_valid else {}
-        print_json({"events": verdict.events, "chain": chain, "head": verdict.head, **broken})
+        told = {"differences": list(wrong)} if story is not None else {}
+        print_json({"events": verdict.events, "chain": chain, "head": verdict.head, **broken, **told})
     elif verdict.is_valid:
         click.echo(f"valid: {verdict.events} events, head {verdict.head}")
     else:
         click.echo(f"BROKEN: {verdict.reason}", err=True)
-    if not verdict.is_valid:
+    if story is not None and not as_json:
+        for each in wrong:
+            click.echo(f"{story.name}: {each}", err=True)
+        if not wrong:
+            click.echo(f"{story.name}: every event is as the trail has it")
+    if not verdict.is_valid or wrong:
         sys.exit(NOT_SUCCESSFUL)
+
+
+def _differences(service: Service, text: str) -> list[str]:
+    try:
+        execution, events = exported(text)
+        return differences(events, service.queries.timeline(execution))
+    except (NoExport, NotFound) as error:
+        return [str(error)]
 
 
 @audit.command()

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -68,3 +69,48 @@ def test_json_has_the_hashes_and_no_secret(execution: str) -> None:
     assert [each["hash"] for each in events] == [each["hash"] for each in json.loads(shown.output)]
     assert events[0]["data"]["parameters"] == {"ApiToken": "***"}
     assert "very-secret-value" not in told.output + shown.output + status.output
+
+
+def altered(story: dict[str, Any], change: str) -> dict[str, Any]:
+    """The story after somebody has helped it along."""
+    first, *others = story["events"]
+    changed = {
+        "nothing": [first, *others],
+        "actor": [{**first, "actor": {**first["actor"], "name": "Somebody else"}}, *others],
+        "data": [{**first, "data": {**first["data"], "parameters": {}}}, *others],
+        "left out": others,
+        "added": [first, *others, {**first, "seq": 9999}],
+    }[change]
+    return {**story, "events": changed}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("nothing", "every event is as the trail has it"),
+        ("actor", "event 1 is not as the trail has it"),
+        ("data", "event 1 is not as the trail has it"),
+        ("left out", "event 1 is missing"),
+        ("added", "event 9999 is not in the trail of this execution"),
+    ],
+)
+def test_an_exported_story_is_proved(execution: str, tmp_path: Path, change: str, said: str) -> None:
+    """Whoever gets a story for a review can ask the trail whether it is the whole truth."""
+    story = json.loads(CliRunner().invoke(cli, ["timeline", execution, "--format", "json"]).output)
+    file = tmp_path / "story.json"
+    file.write_text(json.dumps(altered(story, change)), encoding="utf-8")
+    found = CliRunner().invoke(cli, ["audit", "verify", str(file)])
+
+    assert said in found.output
+    assert found.exit_code == (0 if change == "nothing" else 1)
+
+
+def test_what_is_no_story_is_said(execution: str, tmp_path: Path) -> None:
+    """Any other file, and a story of an execution that is not here."""
+    file = tmp_path / "story.json"
+    for text, said in (("{", "not a story in JSON"), ('{"execution": "0000-0000", "events": []}', "no execution")):
+        file.write_text(text, encoding="utf-8")
+        found = CliRunner().invoke(cli, ["audit", "verify", "--json", str(file)])
+        assert said in json.loads(found.output)["differences"][0]
+        assert found.exit_code == 1
+    assert execution
