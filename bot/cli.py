@@ -5,6 +5,7 @@ import sys
 import click
 
 from bot.demo.cli import demo
+from bot.terminal.absences import ABSENCE_COMMANDS
 from bot.terminal.access import access
 from bot.terminal.api import api
 from bot.terminal.breakglass import breakglass
@@ -30,7 +31,7 @@ def cli() -> None:
     """From a red alarm to an approved, finished, audited runbook."""
 
 
-for command in (*COMMANDS, *PROCESS_COMMANDS, *GUARD_COMMANDS):
+for command in (*COMMANDS, *PROCESS_COMMANDS, *GUARD_COMMANDS, *ABSENCE_COMMANDS):
     cli.add_command(command)
 for command in (runbook, audit, timeline, demo, api, worker, access, breakglass):
     cli.add_command(command)

@@ -311,6 +311,7 @@ class Service:
             tagged=AlarmTags(self.catalog, self._aws_of_alarm).tagged,
             go_on=self.engine.go_on,
             protected=self.protection.why_not,
+            absences=self.absences,
             count_alarm=lambda verdict: self.metrics.alarms.labels(verdict).inc(),
         )
         return Operations(parts)

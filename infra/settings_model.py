@@ -76,7 +76,7 @@ class PersonEntry(BaseModel):
     email: str = ""
     """Joins what git, PagerDuty and Opsgenie say to this person; nothing is sent there."""
     absent: tuple[AwayEntry, ...] = ()
-    """When they are away; they can say so themselves, too (`/playbook away`)."""
+    """When they are away: since, until and instead of each time; they can say so themselves, too."""
 
 
 class AdoptEntry(BaseModel):

@@ -7,7 +7,7 @@ lets them hand over to that person (`may_delegate_to`).
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
@@ -157,6 +157,15 @@ class Absences:
         with self._db.transaction() as tx:
             self._audit.append(tx, [event], self._clock())
         self.refresh()
+
+
+def moment_of(text: str) -> datetime:
+    """A day (its first moment, UTC) or a moment, as people type it. Raises Refused."""
+    try:
+        found = datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise Refused(f"`{text}` is no day; say it as 2026-12-01 or 2026-12-01T09:00 (UTC).") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def settled(person_id: str, since: datetime, until: datetime, instead: str, directory: Directory) -> Away:

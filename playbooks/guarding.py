@@ -53,7 +53,7 @@ class Guarding:
 
     def pause(self, by: Identity, reason: str) -> Pause:
         """Pause everything; who did it first stays the one who did. Raises NotAllowed (audited), Refused."""
-        self._admins_only(by, "pause everything")
+        self.admins_only(by, "pause everything")
         parts = self.guards.parts
         pause = Pause(actor_of(by), parts.clock(), " ".join(reason.split())[:LONGEST_REASON])
         with parts.db.transaction() as tx:
@@ -65,7 +65,7 @@ class Guarding:
 
     def resume(self, by: Identity) -> None:
         """Let everything go on. Raises NotAllowed (audited), Refused."""
-        self._admins_only(by, "resume everything")
+        self.admins_only(by, "resume everything")
         parts = self.guards.parts
         with parts.db.transaction() as tx:
             if not parts.store.end_pause(tx):
@@ -76,7 +76,8 @@ class Guarding:
         """Whether everything is paused."""
         return self.guards.paused()
 
-    def _admins_only(self, by: Identity, what: str) -> None:
+    def admins_only(self, by: Identity, what: str) -> None:
+        """Raises NotAllowed (audited) for everybody else."""
         if self.is_admin(by):
             return
         parts, sentence = self.guards.parts, f"Only the admins of the settings may {what}."

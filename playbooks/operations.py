@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from typing import Literal
 
 from approvals.store import ApprovalStore
@@ -17,6 +18,7 @@ from engine.stored_parameters import Prepare, as_it_is, names_of
 from infra.canonical import Json
 from infra.clock import Clock
 from infra.db import Database, Transaction
+from playbooks.absences import Absences, Away
 from playbooks.access import DOCUMENT, Access, Verb, Wish, implicit
 from playbooks.alarm import Alarm
 from playbooks.answering import Answering
@@ -114,6 +116,8 @@ class Parts:
     """Access, freezes and budget; None = what the playbooks and `admins` imply."""
     prepare: Prepare = as_it_is
     """Reads ahead what a start needs of Parameter Store; asked outside any transaction."""
+    absences: Absences | None = None
+    """Who is away; None = as people say it here."""
     protected: Protected = protect_nothing
     """Says why only a person may start something on resources; asked outside any transaction."""
     tagged: Callable[[Alarm], Alarm] = lambda alarm: alarm
@@ -140,6 +144,7 @@ class Operations:
             parts.db, parts.audit, parts.alarms, parts.catalog, parts.clock, self.guards, parts.channel, parts.prepare,
             parts.protected,
         )  # fmt: skip
+        self.absences = parts.absences or Absences(parts.db, parts.audit, parts.directory, parts.clock)
         self.guarding = Guarding(
             self.guards, parts.catalog, lambda by: parts.directory.is_listed(by, parts.admins), self._begin
         )
@@ -251,6 +256,20 @@ class Operations:
                 ACCOUNT: by.account,
             },
         )
+
+    def leave(
+        self, who: Identity, until: datetime, *, by: Identity, since: datetime | None = None, instead: str = ""
+    ) -> Away:
+        """Say that somebody is away, oneself or, as an admin, another. Raises NotAllowed (audited), Refused."""
+        if who.id != by.id:
+            self.guarding.admins_only(by, "say that somebody else is away")
+        return self.absences.leave(who, until, by=by, since=since, instead=instead)
+
+    def come_back(self, who: Identity, *, by: Identity) -> None:
+        """Say that somebody is back. Raises as `leave`."""
+        if who.id != by.id:
+            self.guarding.admins_only(by, "say that somebody else is back")
+        self.absences.come_back(who, by=by)
 
     # -- questions
 

@@ -21,6 +21,8 @@ VERBS: Final = (
     "pause",
     "notify",
     "takeover",
+    "away",
+    "back",
 )
 DOUBLE: Final = '“”„‟«»″＂"'
 SINGLE: Final = "‘’‚‛‹›′＇'"

@@ -13,6 +13,7 @@ from bot.slack.blocks import text as t
 from bot.slack.commandline import Typed
 from bot.slack.door import SlackDoor, pressed, sender_of
 from bot.slack.identity import Stranger
+from bot.slack.leave import LeaveVerbs
 from bot.slack.store import DECISIONS, TEXT, SlackStore
 from infra.clock import Clock
 from infra.db import Transaction
@@ -20,7 +21,7 @@ from playbooks.people import Identity
 from playbooks.refusals import Busy, Refused
 from playbooks.typed import typed_values
 
-GUARD_VERBS: Final = frozenset({"why", "pause", "notify", "takeover"})
+GUARD_VERBS: Final = frozenset({"why", "pause", "notify", "takeover", "away", "back"})
 OFF: Final = ("off", "end", "resume")
 
 
@@ -76,6 +77,8 @@ class GuardListeners:
         match wanted.verb:
             case "why":
                 return self._why(wanted, by, channel), []
+            case "away" | "back":
+                return LeaveVerbs(self._door).answer(wanted, by), []
             case "notify" | "takeover" if not wanted.words:
                 return f"Say which one: `{command} {wanted.verb} ID`.", []
             case "notify":

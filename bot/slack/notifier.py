@@ -109,7 +109,7 @@ class Notifier:
             self._more(tx, entry)
         elif event.name == "breakglass.reported":
             self._reported(tx, entry)
-        elif event.name in ("bot.paused", "bot.resumed"):
+        elif event.name in ("bot.paused", "bot.resumed", "person.away", "person.back"):
             self._switched(tx)
         tell(tx, entry, self._store, self._clock, channel=self._channel, command="/playbook")
         if event.name in (
@@ -252,7 +252,7 @@ class Notifier:
         )
 
     def _switched(self, tx: Transaction) -> None:
-        """Every card of what is open says whether everything is paused."""
+        """Every card of what is open says whether everything is paused, and who is asked."""
         for key in self._store.known(tx, [card_key(each) for each in self._queries.open_runs(tx)]):
             subject = key.partition(":")[2]
             self._store.want(tx, key, kind=CARD, subject=subject, channel="", now=self._clock(), lane=PROGRESS)

@@ -23,6 +23,7 @@ HELP = (
     ("timeline ID", "the same as a post in its thread, to be exported"),
     ("why [@user] NAME [parameter=value …]", "who may start it with these values, rule by rule"),
     ("pause [REASON]", "the big red switch: nothing starts until `pause off`"),
+    ("away [until DAY] [for @user]", "you are not asked for a while; `back` ends it"),
     ("whoami", "what I know of you"),
 )
 
