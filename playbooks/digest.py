@@ -33,6 +33,7 @@ class ReviewLine:
     actor: Actor
     reason: str
     at: datetime
+    execution: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ def _decision(entry: Entry, titles: dict[str, str]) -> DecisionLine:
 
 
 def _review(entry: Entry) -> ReviewLine:
-    return ReviewLine(entry.event.actor, str(entry.event.data.get("reason") or ""), entry.at)
+    return ReviewLine(entry.event.actor, str(entry.event.data.get("reason") or ""), entry.at, entry.event.subject)
 
 
 def _held(entry: Entry) -> HeldLine:

@@ -113,3 +113,15 @@ def test_a_quiet_week_is_told_where_the_settings_say_so(database: Database, cloc
     assert reporting(waist, is_told_when_quiet=True).report()
     assert not reporting(waist, is_told_when_quiet=True).report()
     assert waist.queries.breakglass(last_week(clock(), UTC)).headline.startswith("Nobody broke the glass in")
+
+
+def test_the_morning_tells_of_it_until_it_is_reviewed(database: Database, clock: ManualClock) -> None:
+    """Every day, with the run it was in; once somebody has reviewed it, its line is gone."""
+    waist, request_id = broken(database, clock)
+    clock.advance(timedelta(days=3))
+    (line,) = waist.queries.digest(clock()).reviews
+    waist.operations.review(request_id, SAM, "the rota was wrong")
+
+    assert (line.actor.name, line.reason) == ("Kim", "customers are down")
+    assert line.execution == waist.queries.approval(request_id).execution_id
+    assert waist.queries.digest(clock()).reviews == ()

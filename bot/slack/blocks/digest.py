@@ -33,7 +33,8 @@ def _parts(facts: DigestFacts, links: Mapping[str, str]) -> Iterator[Block]:
     ]
     yield from _list("decided", "Who decided", decided, len(facts.decisions))
     broken = [
-        f"• :rotating_light: {t.who(each.actor)} on {t.when(each.at)}: “{t.line(each.reason, 200)}”"
+        f"• :rotating_light: {t.who(each.actor)} on {t.when(each.at)}, run {t.code(each.execution[:8])}: "
+        f"“{t.line(each.reason, 200)}”"
         for each in facts.reviews
     ]
     yield from _list("reviews", "Break-glass that nobody has reviewed", broken, len(facts.reviews))

@@ -77,7 +77,7 @@ def day() -> DigestFacts:
         DecisionLine(who, verdict, "Recover an instance", "approve", NIGHT)
         for who, verdict in ((SAM, "Approve"), (KIM, "Reject"))
     )
-    reviews = (ReviewLine(KIM, "Nobody answered, and customers waited", NIGHT),)
+    reviews = (ReviewLine(KIM, "Nobody answered, and customers waited", NIGHT, EXECUTION),)
     held = (HeldLine("recover-instance on i-0b7d1c44e9f2a6d35", "3 of 3 automatic starts in 60 min are used"),)
     return DigestFacts(NIGHT - timedelta(days=1), NIGHT, runs, decisions, reviews, held)
 
