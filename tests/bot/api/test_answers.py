@@ -163,7 +163,7 @@ def test_another_plan_than_was_asked_about_is_asked_anew(
 
     assert answer(both, execution_id).startswith("InvalidAutomationSignalException: What would run has changed")
     assert status(both, execution_id) == "Waiting"
-    assert answer(both, execution_id) == ""
+    assert answer(both, execution_id, Comment="I have looked") == ""
     assert status(both, execution_id) == "Success"
 
 
@@ -200,8 +200,8 @@ def test_what_has_happened_since_is_said_before_anything_is_decided(
     both.service.operations.expire(request.id)
     looks.alarm = "OK"
 
-    for _ in range(2):
-        refusal = answer(both, execution_id)
+    for comment in ("go", "go on"):
+        refusal = answer(both, execution_id, Comment=comment)
         assert refusal.startswith("InvalidAutomationSignalException: Nothing was decided yet")
         assert "the alarm recovered" in refusal
     assert status(both, execution_id) == "Waiting"
