@@ -34,7 +34,8 @@ def checked(document: Document, parameters: Mapping[str, Json], members: Mapping
     if not fans:
         given = ", ".join(sorted(members))
         raise _invalid(f"{given} say how a runbook runs on targets; give Targets, TargetMaps or TargetLocations, too.")
-    if members.get("Targets") and members.get("TargetMaps"):
+    places = members.get("TargetLocations") or ()
+    if members.get("TargetMaps") and any(each.get("Targets") for each in (members, *places)):
         raise _invalid("Give either Targets or TargetMaps, not both.")
     _check_targets(document, members)
     try:

@@ -223,6 +223,14 @@ def test_a_value_is_never_evaluated(world: ApiWorld) -> None:
         ({"TargetParameterName": "Name"}, "InvalidTarget"),
         (on("a", TargetParameterName="Nobody"), "InvalidTarget"),
         (on("a", TargetMaps=[{"Name": ["a"]}]), "InvalidTarget"),
+        (
+            {
+                "TargetMaps": [{"Name": ["a"]}],
+                "TargetLocations": [{"Targets": [{"Key": "tag:a", "Values": ["b"]}]}],
+                "TargetParameterName": "Name",
+            },
+            "InvalidTarget",
+        ),
         ({"Targets": [{"Key": "Colour", "Values": ["red"]}], "TargetParameterName": "Name"}, "InvalidTarget"),
         ({"TargetMaps": [{"Nobody": ["a"]}]}, "InvalidTarget"),
         (on("a", MaxConcurrency="0"), "ValidationException"),
