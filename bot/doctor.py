@@ -13,6 +13,7 @@ from bot.slack.checkup import SlackCheckup, SlackFound
 from engine.dispatch.celery import unreachable
 from engine.scripts.isolation import INSTEAD
 from infra import aws_checkup, ssm_checkup
+from infra.aws_errors import AwsRefused, AwsUnreachable
 from infra.check import Check, Found, Moment, side_by_side
 from infra.clock import Clock, utc_now
 from infra.db import Database, DatabaseUnavailable
@@ -165,6 +166,8 @@ def _engine_looks(service: Service, catalog: Catalog) -> dict[str, Callable[[], 
     there = ssm_approvers.on_aws(catalog.all, settings.engine)
     if there or settings.engine == "ssm" or settings.ssm_adopt:
         looks |= ssm_checkup.looks(service.aws, settings, ssm_approvers.roles(there))
+    if settings.protected_tags and any(playbook.start == "auto" for playbook in catalog.all):
+        looks["protected tags"] = partial(_protected, service)
     if settings.dispatch == "celery":
         looks["broker"] = partial(_broker, settings.broker_url.get_secret_value())
     return looks
@@ -181,6 +184,19 @@ def _ssm_approvers(settings: Settings, catalog: Catalog) -> list[Check]:
     detail = "; ".join(found[:MOST_SHOWN]) if settings.ssm_principals else f"ssm_principals is empty; {found[0]}"
     fix = "name the ARN of the bot's role in ssm_principals and in Approvers of these runbooks"
     return [Check("approvers on AWS", ok=False, detail=detail, fix=fix)]
+
+
+def _protected(service: Service) -> Found:
+    """Whether the tags of resources can be read, without which no alarm starts anything by itself."""
+    settings, name = service.settings, "protected tags"
+    try:
+        aws = service.aws.session(settings.assume_role, session_name="playbook-bot-doctor")
+        service.protection.check(aws, service.aws.region)
+    except (AwsRefused, AwsUnreachable) as error:
+        fix = "allow the bot tag:GetResources and autoscaling:DescribeTags, or say protected_tags: [] to look at none"
+        detail = f"tags of resources cannot be read, so no alarm starts anything by itself: {error}"
+        return Found((Check(name, ok=False, detail=detail, fix=fix),))
+    return Found((Check(name, ok=True, detail=f"{', '.join(settings.protected_tags)}: readable for every resource"),))
 
 
 def _broker(url: str) -> Found:

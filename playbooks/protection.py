@@ -83,6 +83,10 @@ class Protection:
                 return f"{name} has the tag {found[name]}"
         return ""
 
+    def check(self, aws: Asks, region: str) -> int:
+        """How many names are protected there, for the doctor. Raises AwsRefused, AwsUnreachable."""
+        return len(dict(self._asked(aws, region)))
+
     def _marked(self, alarm: Alarm, region: str) -> Marked | str:
         """Every protected resource there, or why that is not known."""
         place, now = (alarm.account, region), self.clock()

@@ -20,12 +20,14 @@ from bot.slack.manifest import SCOPES
 from bot.terminal.process import doctor as command
 from engine.scripts.isolation import Isolation
 from engine.scripts.runner import ScriptRunner
+from infra.aws_errors import AwsRefused
 from infra.check import Check
 from infra.clock import utc_now
 from infra.db import Database
 from infra.settings import load
 from migrations import runner
 from playbooks.catalog import Catalog
+from playbooks.protection import Protection
 from tests.fakes.slack_api import SlackApi, slack_api
 
 BOT, APP, SECRET, KEY = "xoxb-1-abcdef", "xapp-1-A0APP-2-abcdef", "0123456789abcdef" * 2, "an-audit-key-of-some-length"
@@ -108,7 +110,7 @@ def test_all_is_well(world: World) -> None:
     assert [check for check in found.values() if not check.ok] == []
     assert list(found) == [
         "database", "schema", "audit key", "playbooks", "approvers", "scripts", "Slack token", "Slack scopes",
-        "Slack socket", "Slack channel C0INCIDENTS", "AWS identity", "SQS alarms", "SNS alarms", "Regions", "clock",
+        "Slack socket", "Slack channel C0INCIDENTS", "AWS identity", "SQS alarms", "SNS alarms", "protected tags", "Regions", "clock",
     ]  # fmt: skip
     assert "agrees with Slack and AWS" in found["clock"].detail
 
@@ -439,3 +441,29 @@ def test_the_command_shows_no_secret_and_ends_with_one(world: World, monkeypatch
     assert {"name": "schema", "ok": True, "detail": f"at {runner.head()}", "fix": ""} in json.loads(data.stdout)
     for secret in SHOWN_SECRETS:
         assert secret not in told.stdout + data.stdout
+
+
+@pytest.mark.parametrize("is_allowed", [True, False])
+def test_tags_of_resources_that_cannot_be_read(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_allowed: bool
+) -> None:
+    """Said where an alarm would start something by itself, with what to allow; else nobody asks."""
+    home = tmp_path / "mine" / "nap"
+    home.mkdir(parents=True)
+    (home / "playbook.yaml").write_text("title: x\ntrigger: {name: nap}\nstart: auto\n")
+    (home / "runbook.yaml").write_text(
+        'schemaVersion: "0.3"\nmainSteps:\n  - {name: nap, action: "aws:sleep", inputs: {Duration: PT1S}}\n'
+    )
+
+    def denied(*_: object) -> int:
+        raise AwsRefused("AccessDeniedException", "not authorized to perform: tag:GetResources")
+
+    if not is_allowed:
+        monkeypatch.setattr(Protection, "check", denied)
+    found = world.found(PLAYBOOKS=str(tmp_path / "mine"), USE_LIBRARY="false")["protected tags"]
+
+    assert found.ok == is_allowed
+    if not is_allowed:
+        assert "no alarm starts anything by itself" in wrong(found)
+        assert "allow the bot tag:GetResources and autoscaling:DescribeTags" in wrong(found)
+    assert "protected tags" not in world.found(PLAYBOOKS=str(tmp_path / "mine"), PROTECTED_TAGS="[]")
