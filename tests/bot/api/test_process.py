@@ -24,7 +24,8 @@ from moto.server import ThreadedMotoServer
 
 from bot.api.door import LARGEST_BODY
 from tests.bot.api.processes import KEY, SECRET, ApiProcess
-from tests.bot.api.worlds import LEE, ask, nap, runbook
+from tests.bot.api.test_door import OPERATIONS
+from tests.bot.api.worlds import LEE, ask, hold, nap, runbook
 
 pytestmark = pytest.mark.slow
 
@@ -87,6 +88,47 @@ def test_modelled_errors_come_as_their_classes(api: ApiProcess) -> None:
         client.get_document(Name="Nowhere")
     with pytest.raises(ClientError, match="UnrecognizedClientException"):
         api.client("AKIDNOBODY", "x").list_documents()
+
+
+def test_every_operation_and_paginator_of_boto3_works(api: ApiProcess) -> None:
+    """One story that calls them all, over real HTTP; botocore reads every answer."""
+    client, called = api.client(), set()
+    client.meta.events.register("before-call.ssm", lambda model, **_: called.add(model.name))
+    document = {"ResourceType": "Document", "ResourceId": "Story"}
+    client.create_document(Name="Story", Content=runbook(ask(), hold()), DocumentType="Automation")
+    client.update_document(Name="Story", Content=runbook(ask(), nap()), DocumentVersion="$LATEST", VersionName="nap")
+    client.update_document_default_version(Name="Story", DocumentVersion="2")
+    client.add_tags_to_resource(**document, Tags=[{"Key": "team", "Value": "shop"}, {"Key": "x", "Value": "y"}])
+    client.remove_tags_from_resource(**document, TagKeys=["x"])
+    client.modify_document_permission(Name="Story", PermissionType="Share", AccountIdsToAdd=["111111111111"])
+
+    assert client.list_tags_for_resource(**document)["TagList"] == [{"Key": "team", "Value": "shop"}]
+    assert client.describe_document_permission(Name="Story", PermissionType="Share")["AccountIds"] == ["111111111111"]
+    assert json.loads(client.get_document(Name="Story", VersionName="nap")["Content"])["mainSteps"][1]["name"] == "nap"
+    assert client.describe_document(Name="Story")["Document"]["LatestVersion"] == "2"
+    preview_id = client.start_execution_preview(DocumentName="Story")["ExecutionPreviewId"]
+    assert client.get_execution_preview(ExecutionPreviewId=preview_id)["Status"] == "Success"
+
+    first, second = (client.start_automation_execution(DocumentName="Story")["AutomationExecutionId"] for _ in range(2))
+    api.status(first, "Waiting")
+    client.send_automation_signal(AutomationExecutionId=first, SignalType="Approve")
+    client.stop_automation_execution(AutomationExecutionId=second)
+    assert api.status(first, "Success") == "Success"
+
+    pages: list[tuple[str, dict[str, Any], str, int]] = [
+        ("describe_automation_executions", {}, "AutomationExecutionMetadataList", 2),
+        ("describe_automation_step_executions", {"AutomationExecutionId": first}, "StepExecutions", 2),
+        ("list_documents", {}, "DocumentIdentifiers", 1),
+        ("list_document_versions", {"Name": "Story"}, "DocumentVersions", 2),
+    ]
+    for operation, members, name, count in pages:
+        found = client.get_paginator(operation).paginate(**members, PaginationConfig={"PageSize": 1})
+        assert sum(len(page[name]) for page in found) == count
+    api.status(first)
+    client.get_automation_execution(AutomationExecutionId=first)
+    client.modify_document_permission(Name="Story", PermissionType="Share", AccountIdsToRemove=["111111111111"])
+    client.delete_document(Name="Story")
+    assert sorted(called) == OPERATIONS
 
 
 def post(
