@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from audit.trail import Entry
 from engine.execution import Execution, StepExecution
+from playbooks.automation_targets import is_fan_out
 
 NAMES: Final = ("execution.ended", "step.ended")
 """What the trail calls what AWS notifies of."""
@@ -21,9 +22,11 @@ Notification = Mapping[str, Any]
 
 def notification(entry: Entry, state: Execution, *, executed_by: str) -> Notification | None:
     """The event of one fact; None for a status that AWS does not notify of. Repetition gives the same id."""
-    status = STATUSES.get(str(entry.event.data.get("status")))
-    step = _step(entry, state) if entry.event.name == "step.ended" else None
-    if status is None or (step is None and entry.event.name == "step.ended"):
+    status, is_step = STATUSES.get(str(entry.event.data.get("status"))), entry.event.name == "step.ended"
+    if status is None or (is_step and is_fan_out(state)):  # whose one step is ours: its targets tell of themselves
+        return None
+    step = _step(entry, state) if is_step else None
+    if is_step and step is None:
         return None
     began, ended = (step.started_at, step.ended_at) if step else (state.created_at, state.ended_at)
     detail: dict[str, Any] = {

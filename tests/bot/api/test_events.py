@@ -108,6 +108,22 @@ def test_steps_and_executions_are_told_of_in_the_shape_of_aws(listening: Listeni
     assert listening.second.told == listening.first.told
 
 
+def test_a_fan_out_tells_of_its_children_and_of_no_step_of_ours(listening: Listening) -> None:
+    """A start on targets is carried by a step that no caller has written."""
+    world = listening.world
+    parameters = {"Name": {"type": "String"}}
+    world.client().create_document(Name="Nap-Each", Content=runbook(nap(), parameters=parameters))
+    targets = [{"Key": "ParameterValues", "Values": ["a"]}]
+    parent = world.start("Nap-Each", Targets=targets, TargetParameterName="Name")
+    world.later(seconds=2)
+    listening.deliver()
+    told = [
+        (event["detail"]["ExecutionId"] == parent, event["detail"].get("StepName")) for event in listening.first.told
+    ]
+
+    assert told == [(False, "nap"), (False, None), (True, None)]
+
+
 def test_a_cancelled_execution_is_canceled(listening: Listening) -> None:
     """EventBridge's spelling."""
     execution_id = listening.world.start()
