@@ -92,7 +92,7 @@ class Stock:
         return self.texts(shape, name)
 
 
-WRONG = st.sampled_from(
+WRONG: st.SearchStrategy[Any] = st.sampled_from(
     [None, True, -1, 10**30, 1.5, "", "\x00", "\ud800", "x" * 2000, [], {}, [None], {"Ünknown": 1}, [[]]]
 )
 
