@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from slack_bolt import App
 from slack_sdk import WebClient
@@ -35,6 +36,9 @@ from playbooks.people import Directory
 from playbooks.previewing import Previews
 from playbooks.queries import Queries
 from playbooks.resources import Resources
+
+GATHER: Final = timedelta(milliseconds=20)
+"""Events of so short a time become one look at what the cards shall show: a click sets off a handful."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ def assemble(ground: Ground) -> Assembly:
         for hears in (notifier, board, homes):
             hears.handle(tx, entry)
 
-    relay = Relay(db, ground.audit, name="slack", handle=handle, clock=clock)
+    relay = Relay(db, ground.audit, name="slack", handle=handle, clock=clock, gathers=GATHER)
     secret = settings.slack_signing_secret.get_secret_value()
     app = build_app(door, quick, secret, ground.observe)
     http = socket = None

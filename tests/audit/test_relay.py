@@ -253,6 +253,42 @@ def test_a_commit_wakes_the_relay(world: World) -> None:
     assert not thread.is_alive()
 
 
+def test_one_that_gathers_reads_what_follows_along_with_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It looks up once for a handful of commits."""
+    relay, pump = world.relay(), Relay.pump
+    relay._gathers = timedelta(seconds=1)
+    pumped, gathering, go_on = threading.Event(), threading.Event(), threading.Event()
+
+    def pump_once(self: Relay) -> int:
+        count = pump(self)
+        pumped.set()
+        return count
+
+    monkeypatch.setattr(Relay, "pump", pump_once)
+
+    class Stop(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            assert timeout == 1
+            gathering.set()
+            return go_on.wait(10)
+
+    stop = Stop()
+    thread = threading.Thread(target=relay.run, args=(stop,))
+    thread.start()
+    assert pumped.wait(10)
+    world.happen("a")
+    assert gathering.wait(10)
+    world.happen("b")
+    assert world.done == []
+
+    go_on.set()
+    wait_until(lambda: world.done == ["a", "b"])
+    stop.set()
+    world.db.wake()
+    thread.join(2)
+    assert not thread.is_alive()
+
+
 def test_the_relay_outlives_trouble(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that is gone, or a defect of our own, ends neither the thread nor the order."""
     errors: list[Exception] = [DatabaseUnavailable("gone"), ZeroDivisionError("ours")]
