@@ -41,6 +41,8 @@ class Away:
     instead: str = ""
     name: str = ""
     """What `who` is called."""
+    id: str = ""
+    """As the trail names `who`: by this an answer is handed over, and known as theirs."""
     is_settled: bool = False
     """Whether the settings say so, where alone it can be changed."""
 
@@ -127,7 +129,12 @@ class Absences:
         """Somebody is away; what was said before is forgotten. Raises Refused."""
         now = self._clock()
         away = Away(
-            self.person(who.id), since or now, until, self.person(instead) if instead else "", who.name or who.id
+            self.person(who.id),
+            since or now,
+            until,
+            self.person(instead) if instead else "",
+            who.name or who.id,
+            who.id,
         )
         if away.until <= max(away.since, now):
             raise Refused(f"{away.until:%F %H:%M} UTC is not after the beginning, or is over; say when you are back.")
@@ -137,7 +144,7 @@ class Absences:
             raise Refused("Nobody stands in for themselves; name somebody else, or nobody.")
         data: dict[str, Json] = {
             "who": away.who, "name": away.name, "since": away.since.isoformat(), "until": away.until.isoformat(),
-            "instead": away.instead,
+            "instead": away.instead, "id": away.id,
         }  # fmt: skip
         self._write(Event("person.away", SUBJECT, actor_of(by), data))
         return away
@@ -172,7 +179,8 @@ def settled(person_id: str, since: datetime, until: datetime, instead: str, dire
     """An absence of the settings."""
     person = next((each for each in directory.people if each.id == person_id), None)
     name = (person.name if person else "") or person_id
-    away = Away(directory.canonical(person_id), since, until, name=name, is_settled=True)
+    who = directory.canonical(person_id)
+    away = Away(who, since, until, name=name, id=who, is_settled=True)
     return replace(away, instead=directory.canonical(instead) if instead else "")
 
 
@@ -183,4 +191,5 @@ def _fold(said: dict[str, Away], entry: Entry) -> None:
         said.pop(who, None)
     elif entry.event.name == "person.away":
         since, until = (datetime.fromisoformat(str(data[name])) for name in ("since", "until"))
-        said[who] = Away(who, since, until, str(data.get("instead") or ""), str(data.get("name") or who))
+        instead, name = str(data.get("instead") or ""), str(data.get("name") or who)
+        said[who] = Away(who, since, until, instead, name, str(data.get("id") or who))

@@ -1,6 +1,6 @@
 """Who may answer a question: lists, groups, who is on call, who was handed it, and who never may."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Protocol
@@ -23,6 +23,15 @@ class Rotas(Protocol):
 
     def is_known(self, entry: str) -> bool:
         """Whether it is known now who an entry of a list stands for."""
+
+
+Opened = Callable[[Iterable[str]], tuple[str, ...]]
+Members = Callable[[str], Collection[str] | None]
+"""Who is in a Slack user group, as far as it is known now; None = nobody has been told."""
+
+
+def nobody_knows(_group: str) -> None:
+    """Used where there is no Slack."""
 
 
 class NoRotas:
@@ -73,8 +82,15 @@ class Standing:
 class Answering:
     """Applies the rule of a question to a person."""
 
-    def __init__(self, directory: Directory, rotas: Rotas | None = None, leave: Leave | None = None) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        rotas: Rotas | None = None,
+        leave: Leave | None = None,
+        members: Members = nobody_knows,
+    ) -> None:
         self.directory, self.rotas, self.leave = directory, rotas or NoRotas(), leave or NoLeave()
+        self.members = members
 
     def is_listed(self, by: Identity, names: Iterable[str]) -> bool:
         """Whether a list names somebody, now; those on call may be known by their e-mail addresses."""
@@ -99,7 +115,7 @@ class Answering:
         if not self.is_listed(by, request.delegates):
             return None
         for away in self.leave.replaced_by(by.id):
-            absent = self._known_as(away.who)
+            absent = self._known_as(away.id)
             is_spent = self.has_answered(request, absent) or any(
                 self._is(absent, each.by.id) for each in request.delegations
             )
@@ -110,7 +126,8 @@ class Answering:
 
     def _known_as(self, person: str) -> Identity:
         """Somebody who is not here, as far as the table and their id tell."""
-        return self.directory.of_person(person) or self.directory.slack("", person)
+        realm, _, user = person.removeprefix("slack:").rpartition("/")
+        return self.directory.of_person(person) or self.directory.slack(realm, user)
 
     def own_standing(self, request: ApprovalRequest, by: Identity, bar: str = "") -> Standing:
         """What this person is by the lists alone."""
@@ -185,7 +202,7 @@ class Answering:
         return f"{why} ({told})" if why and told else why
 
     def _problem(self, request: ApprovalRequest) -> str:
-        named = self._named(request)
+        named = self._named(request, self._opened)
         could = self._could(request, named)
         if not request.is_open or is_reached(replace(request, decisions=could), "Approve"):
             return ""
@@ -201,9 +218,9 @@ class Answering:
             )
         return f"Only {len(could)} could approve this, and nobody for two groups: it needs more people."
 
-    def _named(self, request: ApprovalRequest) -> Mapping[str, tuple[int, ...]]:
+    def _named(self, request: ApprovalRequest, opened: Opened | None = None) -> Mapping[str, tuple[int, ...]]:
         """Each entry that stands for somebody who is here, or stands in for somebody, and its groups."""
-        entries = self._entries(request)
+        entries = self._entries(request, opened)
         found = {name: groups for name, groups in entries.items() if self.leave.away(name) is None}
         here = {self.directory.canonical(name) for name in found}
         for name, groups in entries.items():
@@ -216,16 +233,25 @@ class Answering:
         """Whether somebody stands in who is here, and to whom the playbook lets an answer be handed over."""
         if not away.instead or self.leave.away(away.instead) is not None:
             return False
-        if self._bar(request, self._known_as(away.who)):
+        if self._bar(request, self._known_as(away.id)):
             return False
         return self.is_listed(self._known_as(away.instead), request.delegates)
 
-    def _entries(self, request: ApprovalRequest) -> Mapping[str, tuple[int, ...]]:
+    def _opened(self, names: Iterable[str]) -> tuple[str, ...]:
+        """A list with the members of Slack's user groups in their place, as far as they are known."""
+        found: list[str] = []
+        for name in self.directory.both([self.rotas.opened(names)]):
+            members = self.members(name) if may_hold_anybody(name) else None
+            found += [name] if members is None else members
+        return tuple(found)
+
+    def _entries(self, request: ApprovalRequest, opened: Opened | None = None) -> Mapping[str, tuple[int, ...]]:
         """Each entry that stands for somebody, and the groups it stands in."""
-        lists = [self.rotas.opened(names) for names in request.approver_lists]
+        opened = opened or self.rotas.opened
+        lists = [opened(names) for names in request.approver_lists]
         found: dict[str, tuple[int, ...]] = {}
         for number, group in enumerate(request.groups):
-            for name in self.directory.both([self.rotas.opened(group.names), *lists]):
+            for name in self.directory.both([opened(group.names), *lists]):
                 found[name] = (*found.get(name, ()), number)
         return found if request.groups else dict.fromkeys(self.directory.both(lists), ())
 

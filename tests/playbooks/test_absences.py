@@ -9,12 +9,13 @@ from approvals.request import ApproverGroup
 from infra.db import Database
 from playbooks.absences import LONGEST, Absences, settled
 from playbooks.answering import Answering
+from playbooks.approval_policy import ApprovalPolicy, StepPolicies
 from playbooks.oncall import OnCall, TurnRota
 from playbooks.operations import NotAllowed, Refused
 from playbooks.people import Identity
 from tests.fakes.clock import ManualClock
 from tests.playbooks.test_deciding import ruled
-from tests.playbooks.waist import DIRECTORY, KIM, LEE, SAM, STRANGER, Waist
+from tests.playbooks.waist import DIRECTORY, KIM, LEE, SAM, STRANGER, Waist, gate
 
 SRE = (ApproverGroup(("sam",), 1, "SRE"),)
 WEEK = timedelta(days=7)
@@ -87,6 +88,23 @@ def test_who_came_back_does_not_answer_what_was_answered_for_them(database: Data
     with pytest.raises(NotAllowed):
         waist.operations.decide(request_id, SAM, "Approve")
     assert waist.question().status == "Waiting"
+
+
+def test_whom_the_table_does_not_name_is_one_voice_too(database: Database, clock: ManualClock) -> None:
+    """Somebody known by a Slack id alone, who comes back after another has answered for them."""
+    both = (ApproverGroup(("U99WHO", "max"), 2, "SRE"),)
+    policy = StepPolicies(ApprovalPolicy(groups=both, delegates=("kim",)))
+    waist = Waist(database, clock, gate(approvers=("U99WHO", "max", "kim"), approval=policy))
+    absences = leaving(waist)
+    waist.run(by=LEE)
+    absences.leave(STRANGER, clock() + WEEK, by=STRANGER, instead="kim")
+    request_id = waist.question().id
+    waist.operations.decide(request_id, KIM, "Approve")
+    absences.come_back(STRANGER, by=STRANGER)
+
+    with pytest.raises(NotAllowed):
+        waist.operations.decide(request_id, STRANGER, "Approve")
+    assert [(by.id, to.id) for by, to in waist.question().delegations] == [("slack:T01/U99WHO", "person:kim")]
 
 
 @pytest.mark.parametrize(
