@@ -53,7 +53,7 @@ from playbooks.alarm import Alarm
 from playbooks.alarm_care import AlarmCare
 from playbooks.alarm_look import AlarmLooks, Asking
 from playbooks.alarm_tags import AlarmTags
-from playbooks.answering import Answering
+from playbooks.answering import Answering, Members, nobody_knows
 from playbooks.automation import Automation, AutomationParts
 from playbooks.automation_alarms import AlarmWatch, watch
 from playbooks.automation_facts import AutomationFacts, AutomationSources
@@ -100,6 +100,8 @@ class Service:
     metrics: Metrics = field(default_factory=Metrics)
     looks: bool = False
     """Whether AWS is asked if what people are asked about is still needed."""
+    members: Members = nobody_knows
+    """Who is in a Slack user group, as far as the door to Slack has been told."""
     recognise: Attest | None = None
     """Who a Slack account is now, asked of Slack; set by whoever opens that door."""
 
@@ -319,7 +321,10 @@ class Service:
     @cached_property
     def answering(self) -> Answering:
         """Who may answer a question."""
-        return Answering(self.directory, self.on_call, self.absences)
+        return Answering(self.directory, self.on_call, self.absences, self._members)
+
+    def _members(self, group: str) -> Collection[str] | None:
+        return self.members(group)
 
     @cached_property
     def absences(self) -> Absences:

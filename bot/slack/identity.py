@@ -187,6 +187,11 @@ class People:
             return person, f"the address of your Slack profile, {email}, is that person's"
         return "", ""
 
+    def members(self, group: str) -> frozenset[str] | None:
+        """Who is in a user group, as far as Slack was asked; None = it was not. Nobody is asked here."""
+        known = (users for key, (_, users) in list(self._members.items()) if key == group or key.endswith(f"/{group}"))
+        return next(known, None)
+
     def _profile_value(self, user_id: str, field_id: str) -> str:
         try:
             profile = self._client.users_profile_get(user=user_id)["profile"]

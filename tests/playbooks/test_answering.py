@@ -93,6 +93,10 @@ def groups(*members: str, minimum: int = 1) -> tuple[ApproverGroup, ...]:
         ({"minimum": 2, "approver_lists": (("lee", "sam", "S0SEC"),)}, ""),
         ({"minimum": 2, "approver_lists": (("sam", "U02SAM", "terminal:sam"),)}, ONLY.format(1)),
         ({"approver_lists": (("*",), ("sam",))}, ""),
+        ({"approver_lists": (("S0EMPTY",),)}, NOBODY),
+        ({"approver_lists": (("S0LEES",),)}, KEPT_OUT),
+        ({"minimum": 2, "approver_lists": (("S0LEES", "sam"),)}, ONLY.format(1)),
+        ({"groups": groups("sam", "S0EMPTY")}, "Nobody is in B, so nobody can answer this."),
         ({"groups": groups("sam", "group:void")}, "Nobody is in B, so nobody can answer this."),
         ({"groups": groups("sam", "lee")}, "Whoever is in B asked for this or never may, so nobody can approve it."),
         ({"groups": groups("sam", "lee sam")}, ONLY.format(1)),
@@ -111,4 +115,5 @@ def test_a_question_that_cannot_be_approved_says_so_at_once(
     if "groups" in fields:
         usual["approver_lists"] = (("lee", "sam", "max"),)
 
-    assert Answering(DIRECTORY, on_call).problem(request(**{**usual, **fields})) == problem
+    members: dict[str, tuple[str, ...]] = {"S0EMPTY": (), "S0LEES": ("U01LEE",)}
+    assert Answering(DIRECTORY, on_call, members=members.get).problem(request(**{**usual, **fields})) == problem

@@ -404,6 +404,17 @@ def test_list_of_nobody(bot: Rig) -> None:
     untouched(bot)
 
 
+def test_group_of_nobody(bot: Rig) -> None:
+    """A user group that has lost its members is nobody, too: the card says so at once."""
+    bot.service.members = bot.people.members
+    members(bot)
+    value = asked(bot, "run grouped i-0abc")
+    bot.click(APPROVE, value, bot.sam)
+
+    assert "nobody can answer" in json.dumps(bot.card())
+    untouched(bot)
+
+
 @pytest.mark.parametrize("name", ["Sam Reyes", "Sаm Reyes", "sam", f"<@{KIM}>"])
 def test_homograph(bot: Rig, name: str) -> None:
     """A display name that is, or looks like, an approver's: names are never asked."""
