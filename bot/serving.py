@@ -298,7 +298,7 @@ def _slack(service: Service, serving: Serving) -> tuple[Handler | None, list[Par
     if service.settings.slack_mode == "off":
         return None, []
     slack, stopping = assemble(_ground(service)), serving.stopping
-    service.recognise = slack.door.people.attested
+    service.recognise, service.members = slack.door.people.attested, slack.door.people.members
     serving.depths |= {"notifier": slack.relay.lag, "outbox": lambda: sum(_depths(service, slack).values())}
     service.metrics.watch(
         "slack_messages", "Messages that wait for Slack, by kind", "kind", partial(_depths, service, slack)
