@@ -152,7 +152,6 @@ def test_the_weeks_break_glass_is_posted_once(bot: Rig) -> None:
     for _ in range(2):
         bot.settle()
         bot.clock_on()
-        bot.outbox._budgets.clear()
         bot.slack._buckets.clear()
 
     (message,) = [each for each in bot.slack.messages() if str(each["text"]).startswith("The glass was broken once")]
