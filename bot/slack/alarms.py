@@ -8,7 +8,7 @@ from slack_sdk import WebClient
 
 from bot.slack.alarm_board import suggestion_key
 from bot.slack.blocks import alarm as alarm_blocks
-from bot.slack.blocks import form
+from bot.slack.blocks import form, replies
 from bot.slack.door import SlackDoor, pressed
 from bot.slack.forms import Forms
 from playbooks.alarm_care import AlarmCare
@@ -25,7 +25,7 @@ class AlarmListeners:
     def _care(self) -> AlarmCare:
         """The verbs about alarms. Raises Refused where the bot was put together without them."""
         if self._door.care is None:
-            raise Refused("Alarms cannot be acknowledged or muted here.")
+            raise Refused(replies.NO_CARE)
         return self._door.care
 
     def register(self, app: App) -> None:

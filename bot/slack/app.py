@@ -18,8 +18,9 @@ from slack_sdk import WebClient
 from bot.slack.alarms import AlarmListeners
 from bot.slack.approvals import ApprovalListeners
 from bot.slack.blocks import form
+from bot.slack.blocks.replies import DATABASE_AWAY, NOT_OURS, OUT_OF_DATE, SEEN_BEFORE
 from bot.slack.commandline import typed
-from bot.slack.door import DATABASE_AWAY, SlackDoor, apology
+from bot.slack.door import SlackDoor, apology
 from bot.slack.executions import ExecutionListeners
 from bot.slack.forms import Forms
 from bot.slack.home import HomeListeners
@@ -37,10 +38,6 @@ OBJECTS: Final = ("channel", "container", "event", "message", "view")
 """Members of a body that are objects, or not there."""
 CHANGING: Final = frozenset({"run", "stop", "resume", "pause", "notify", "takeover"})
 """Verbs of the slash command that must not be repeated; the others only tell."""
-
-NOT_OURS: Final = "This app does not work for your workspace."
-SEEN_BEFORE: Final = "This request was seen before; nothing was done again."
-OUT_OF_DATE: Final = "This button is out of date, so nothing was done. `/playbook status` shows what runs now."
 
 Observe = Callable[[str, float], None]
 

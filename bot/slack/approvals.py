@@ -8,7 +8,7 @@ import structlog
 from slack_bolt import Ack, App
 from slack_sdk import WebClient
 
-from bot.slack.blocks import card, form
+from bot.slack.blocks import card, form, replies
 from bot.slack.blocks import text as t
 from bot.slack.door import SlackDoor, pressed
 from infra.canonical import digest
@@ -151,10 +151,10 @@ class ApprovalListeners:
             self._door.identity(body)
             request = self._door.queries.approval(request_id)
             if request.status != "Waiting":
-                return f"This request is closed already ({request.status})."
+                return replies.closed(request.status)
             if self._door.opened(client, body, view(request)):
                 return None
-            return "No form could be opened; please try again."
+            return replies.NO_FORM
 
         self._door.whisper(body, self._door.attempt(ask))
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from bot.slack.blocks import replies
+
 VERBS: Final = (
     "help",
     "list",
@@ -64,7 +66,7 @@ def typed(text: str) -> Typed:
     try:
         tokens.extend(_tokens(plain(text)))
     except _Open as rest:
-        problem = f"A quotation mark is open before: {rest}. Please close it and try again."
+        problem = replies.open_quotation(rest)
     verb = (tokens[0].removeprefix("\x00").lower() if tokens else "") or "help"
     if verb not in VERBS:
         near = difflib.get_close_matches(verb, VERBS, n=1, cutoff=0.5)
@@ -74,7 +76,7 @@ def typed(text: str) -> Typed:
     for token in tokens[1:]:
         name, value = _named(token)
         if name in pairs:
-            problem = problem or f"{name} is given twice. Please say which value it shall have."
+            problem = problem or replies.given_twice(name)
         if name:
             pairs[name] = value
         else:

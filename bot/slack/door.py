@@ -3,11 +3,12 @@
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import structlog
 from slack_sdk import WebClient
 
+from bot.slack.blocks import replies
 from bot.slack.blocks import text as t
 from bot.slack.client import NO_ANSWER
 from bot.slack.identity import People, Stranger
@@ -26,10 +27,6 @@ from playbooks.queries import NotFound, Queries
 from playbooks.resources import Resources
 
 log = structlog.get_logger()
-
-DATABASE_AWAY: Final = (
-    "My database does not answer, so I cannot say that this counted. Please try again in a moment: it counts once."
-)
 
 
 @dataclass(frozen=True)
@@ -147,7 +144,7 @@ class SlackDoor:
             return t.escape(error)
         except DatabaseUnavailable:
             log.exception("database unavailable")
-            return DATABASE_AWAY
+            return replies.DATABASE_AWAY
         except Exception as error:  # noqa: BLE001 - a person gets a sentence, the log the rest
             return apology(error)
 
@@ -156,7 +153,7 @@ def apology(error: Exception) -> str:
     """What a person hears of a defect; the log gets the rest."""
     reference = uuid.uuid4().hex[:8]
     log.error("listener failed", reference=reference, exc_info=error)
-    return f"Something went wrong on my side. Nothing was done that is not on a card. Reference `{reference}`."
+    return replies.defect(reference)
 
 
 def sender_of(body: Mapping[str, Any]) -> str:

@@ -6,8 +6,7 @@ from typing import Any
 
 from slack_bolt import Ack, App
 
-from bot.slack.blocks import controls
-from bot.slack.blocks import text as t
+from bot.slack.blocks import controls, replies
 from bot.slack.door import SlackDoor, pressed
 from bot.slack.guards import offered
 from playbooks.people import Identity
@@ -81,4 +80,4 @@ class ExecutionListeners:
 
     def _retry(self, click: Click) -> str:
         started = self._door.operations.steering.retry(click.execution_id, click.by, said_in=click.channel)
-        return f"It goes on as {t.code(started[:8])}. Its own card follows; whoever had to agree is asked again."
+        return replies.retried(started)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from slack_bolt import Ack, App
 from slack_sdk import WebClient
 
-from bot.slack.blocks import form, inputs
+from bot.slack.blocks import form, inputs, replies
 from bot.slack.blocks import preview as preview_blocks
 from bot.slack.blocks import text as t
 from bot.slack.door import SlackDoor
@@ -60,7 +60,7 @@ class Forms:
             is_open = self._door.opened(client, body, self.view(facts, given, errors, carried))
         if is_open:
             return None
-        return " ".join([*(t.escape(each) for each in problems.values()), "No form could be opened; please try again."])
+        return " ".join([*(t.escape(each) for each in problems.values()), replies.NO_FORM])
 
     def fill(
         self,
@@ -104,7 +104,7 @@ class Forms:
             assert door.resources is not None  # else there are no kinds
             listing = door.resources.look(kind, region) if may_ask else door.resources.known(kind, region)[0]
             if listing is None:
-                notes.append(f"AWS has not told its {PLURALS[kind]} yet, so the id is typed.")
+                notes.append(replies.not_listed(PLURALS[kind]))
                 continue
             if listing.problem:
                 notes.append(listing.problem)
@@ -227,14 +227,14 @@ class Forms:
         title = f"Preview: {facts.name}"
         view_id = self._door.open_view(client, body, preview_blocks.looking(title), is_above=is_above)
         if not view_id:
-            return "No preview could be opened; please try again."
+            return replies.NO_PREVIEW
         self._door.workbench.later(lambda: self._door.update_view(client, view_id, self._previewed(title, order, by)))
         return None
 
     def _previewed(self, title: str, order: Order, by: Identity) -> dict[str, Any]:
         previews = self._door.previews
         if previews is None:
-            return preview_blocks.problem(title, "There are no previews here: the bot has no way to AWS.")
+            return preview_blocks.problem(title, replies.NO_PREVIEWS)
         made: list[dict[str, Any]] = []
 
         def look() -> str | None:
@@ -243,7 +243,7 @@ class Forms:
             except ParametersRefused as refused:
                 return "\n".join(f":warning: {t.line(each, 500)}" for each in refused.problems.values())
             except (AwsRefused, AwsUnreachable) as error:
-                return f"AWS does not tell what is there now: {t.line(error, 500)}"
+                return replies.no_situation(error)
             return None
 
         text = self._door.attempt(look)
@@ -273,13 +273,12 @@ def _groups(listing: Listing | None, text: str) -> list[dict[str, Any]]:
     groups = []
     if fit:
         shown = fit[:MOST_OPTIONS]
-        label = f"{len(shown)} of {len(fit)}: type more to find the others" if len(fit) > len(shown) else "Found"
+        label = replies.found(len(shown), len(fit))
         groups.append({"label": t.plain(label, 75), "options": [_option(each) for each in shown]})
     is_whole = listing is not None and not listing.problem
     if typed and len(typed) <= inputs.LONGEST_OPTION and not (fit and is_whole):
-        why = "Not found in AWS" if is_whole else "AWS did not tell all there is"
-        option = inputs.option(typed, typed, "as you typed it")
-        groups.append({"label": t.plain(f"{why}; take it as it is", 75), "options": [option]})
+        option = inputs.option(typed, typed, replies.AS_IT_STANDS)
+        groups.append({"label": t.plain(replies.as_typed(is_whole=is_whole), 75), "options": [option]})
     return groups
 
 

@@ -7,7 +7,7 @@ from slack_bolt import Ack, App
 from slack_sdk import WebClient
 
 from audit.trail import Entry
-from bot.slack.blocks import form
+from bot.slack.blocks import form, replies
 from bot.slack.blocks import guards as blocks
 from bot.slack.blocks import text as t
 from bot.slack.commandline import Typed
@@ -80,7 +80,7 @@ class GuardListeners:
             case "away" | "back":
                 return LeaveVerbs(self._door).answer(wanted, by), []
             case "notify" | "takeover" if not wanted.words:
-                return f"Say which one: `{command} {wanted.verb} ID`.", []
+                return replies.which(command, f"{wanted.verb} ID"), []
             case "notify":
                 return self._notify(self._door.queries.execution(wanted.words[0]).id, by, user), []
             case "takeover":
@@ -98,7 +98,7 @@ class GuardListeners:
         if words and words[0][:1] in ("U", "W") and words[0].isalnum() and words[0].isupper():
             whom, who = self._other(words.pop(0), by)
         if not words:
-            return f"Say which one: `{self._door.command} why [@user] PLAYBOOK [parameter=value …]`."
+            return replies.which(self._door.command, "why [@user] PLAYBOOK [parameter=value …]")
         facts = self._door.queries.playbook(words[0].lower())
         pairs = dict(wanted.pairs)
         region = pairs.pop("region", "") if all(each.name != "region" for each in facts.parameters) else ""
@@ -127,18 +127,15 @@ class GuardListeners:
 
     def _take_over(self, wish_id: str, by: Identity) -> str:
         taken = self._door.operations.guarding.take_over(wish_id, by)
-        stopped = f"{t.line(taken.holder.title, 200)} {t.code(taken.holder.execution_id[:8])}"
-        if taken.execution_id:
-            return f"{stopped} is over, and yours has started: {t.code(taken.execution_id[:8])}."
-        return f"{stopped} is being stopped. Yours starts as soon as its running step is over."
+        return replies.taken_over(taken.holder.title, taken.holder.execution_id, taken.execution_id)
 
     def _pause(self, by: Identity, reason: str) -> str:
         self._door.operations.guarding.pause(by, reason)
-        return f"Everything is paused. `{self._door.command} pause off` resumes it."
+        return replies.paused(self._door.command)
 
     def _resume(self, by: Identity) -> str:
         self._door.operations.guarding.resume(by)
-        return "Everything goes on."
+        return replies.EVERYTHING_GOES_ON
 
 
 def offered(door: SlackDoor, what: Callable[[], str | None]) -> tuple[str | None, list[dict[str, Any]]]:

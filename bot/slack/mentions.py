@@ -8,7 +8,7 @@ import structlog
 from slack_bolt import Ack, App
 from slack_sdk import WebClient
 
-from bot.slack.blocks import answers, form
+from bot.slack.blocks import answers, form, replies
 from bot.slack.blocks import text as t
 from bot.slack.client import NO_ANSWER
 from bot.slack.commandline import Typed, typed
@@ -89,7 +89,7 @@ class MentionListeners:
             return self._run(self._playbooks.wish(wanted), by, channel, ts)
         if wanted.verb == "audit" and wanted.words:
             self._door.operations.see(self._door.queries.execution(wanted.words[0]).id, by)
-            return "What happened, in order:", answers.timeline(self._door.queries.timeline(wanted.words[0]))
+            return replies.HAPPENED, answers.timeline(self._door.queries.timeline(wanted.words[0]))
         text = self._playbooks.answer(wanted, by)
         return text, t.paragraphs(text)
 
@@ -134,14 +134,13 @@ def _key(channel: str, ts: str) -> str:
 
 def _form_offered(wish: Wish, refused: ParametersRefused) -> Said:
     """A mention cannot open a form, but a button can."""
-    lines = "\n".join(f"• {t.line(each, 300)}" for each in refused.problems.values())
-    text = f"*{t.line(wish.facts.title, 200)}* was not started:\n{lines}"
+    text = replies.not_started(wish.facts.title, [*refused.problems.values()])
     about = {"playbook": wish.facts.name, "@region": wish.region, "@mode": wish.mode}
     pairs = {name: value for name, value in wish.pairs.items() if name not in wish.facts.secret}
     value = json.dumps({**pairs, **about})
     if len(value) > LONGEST_VALUE:
         value = json.dumps(about)
-    return text, [*t.paragraphs(text), t.actions("fill", t.button(FILL, "Fill in the form", value))]
+    return text, [*t.paragraphs(text), t.actions("fill", t.button(FILL, replies.FILL_IN, value))]
 
 
 def _wanted(value: str) -> dict[str, str]:

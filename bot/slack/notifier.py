@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from audit.trail import Entry
 from bot.slack.blocks import alarm as alarm_blocks
+from bot.slack.blocks import replies
 from bot.slack.blocks import text as t
 from bot.slack.guards import tell
 from bot.slack.store import (
@@ -292,10 +293,4 @@ def _catch_up(data: Mapping[str, Any]) -> str:
         return ""
     since = str(data["last_event_at"])[:16].replace("T", " ")
     interrupted = int(data.get("interrupted") or 0)
-    parts = [f":arrows_counterclockwise: I was away since about {since} UTC and am back."]
-    parts.append(f"{running} run{'s' if running != 1 else ''} taken up again")
-    if interrupted:
-        parts.append(f"{interrupted} of them had a step in flight, which I look at before I repeat anything")
-    if asking:
-        parts.append(f"{asking} question{'s' if asking != 1 else ''} still waiting for an answer")
-    return f"{parts[0]} {', '.join(parts[1:])}. Buttons work as before."
+    return replies.came_back(since, running=running, interrupted=interrupted, asking=asking)

@@ -11,7 +11,7 @@ from slack_bolt import Ack, App
 from slack_sdk import WebClient
 
 from bot.slack.blocks import alarm as alarm_blocks
-from bot.slack.blocks import answers, form
+from bot.slack.blocks import answers, form, replies
 from bot.slack.blocks import home as home_blocks
 from bot.slack.blocks import text as t
 from bot.slack.blocks.guards import IN_USE
@@ -87,7 +87,7 @@ class PlaybookListeners:
             if wanted.verb == "audit" and wanted.words:
                 self._door.operations.see(self._door.queries.execution(wanted.words[0]).id, by)
                 blocks.extend(answers.timeline(self._door.queries.timeline(wanted.words[0])))
-                return "What happened, in order:"
+                return replies.HAPPENED
             if wanted.verb in GUARD_VERBS:
                 text, extra = self._guards.answer(wanted, by, sender_of(body), str(body.get("channel_id") or ""))
                 blocks.extend(extra)
@@ -120,15 +120,14 @@ class PlaybookListeners:
             case "timeline" if wanted.words:
                 return self._timeline.post(wanted.words[0], by)
             case "audit" | "timeline":
-                return f"Say which one: `{command} {wanted.verb} ID`."
+                return replies.which(command, f"{wanted.verb} ID")
             case "stop" | "resume":
                 return self._control(wanted, by)
             case "run":
-                return f"Say which one: `{command} run NAME`. `{command} list` shows what there is."
+                return replies.which(command, "run NAME")
         if wanted.verb in GUARD_VERBS:
             return self._guards.answer(wanted, by, by.account.rpartition("/")[2], "")[0]
-        hint = f" Did you mean `{command} {wanted.suggestion}`?" if wanted.suggestion else f" Try `{command} help`."
-        return f"I do not know {t.code(t.cut(wanted.verb, 60))}.{hint}"
+        return replies.unknown_verb(wanted.verb, command, wanted.suggestion)
 
     def _questions(self, by: Identity) -> str:
         """Those to this person first, then others that they may see."""
@@ -153,12 +152,11 @@ class PlaybookListeners:
 
     def _control(self, wanted: Typed, by: Identity) -> str:
         if not wanted.words:
-            return f"Say which one: `{self._door.command} {wanted.verb} ID`."
+            return replies.which(self._door.command, f"{wanted.verb} ID")
         facts = self._door.queries.execution(wanted.words[0])
         verb = self._door.operations.stop if wanted.verb == "stop" else self._door.operations.resume
         verb(facts.id, by)
-        done = "is asked to stop" if wanted.verb == "stop" else "goes on"
-        return f"{t.line(facts.title, 200)} {t.code(facts.id[:8])} {done}."
+        return replies.controlled(facts.title, facts.id, stops=wanted.verb == "stop")
 
     # -- starting
 
@@ -166,7 +164,7 @@ class PlaybookListeners:
         """What a line with a playbook's name wants. Raises Refused for a word that nobody can place."""
         wanted, is_stepwise = stepwise(wanted)
         if not wanted.words:
-            raise Refused(f"Say which one: `{self._door.command} run NAME`.")
+            raise Refused(replies.which(self._door.command, "run NAME"))
         facts = self._door.queries.playbook(wanted.words[0].lower())
         pairs = dict(wanted.pairs)
         region = pairs.pop("region", "") if all(each.name != "region" for each in facts.parameters) else ""
@@ -174,7 +172,7 @@ class PlaybookListeners:
         loose = [each.name for each in facts.parameters if each.is_required and each.name not in pairs]
         surplus = wanted.words[1 + len(loose) :]
         if surplus:
-            raise Refused(f"I do not know what `{t.cut(surplus[0], 100)}` is. Please say it as `parameter=value`.")
+            raise Refused(replies.unplaced(surplus[0]))
         pairs.update(zip(loose, wanted.words[1:], strict=False))
         return Wish(facts, pairs, region, is_stepwise=is_stepwise, override=override)
 
@@ -189,10 +187,7 @@ class PlaybookListeners:
 
     def started(self, facts: PlaybookFacts, execution_id: str) -> str:
         """What is said when an execution has been started."""
-        gate = " It asks for approval before it changes anything." if facts.approvers else ""
-        status = f"`{self._door.command} status {execution_id[:8]}`"
-        started = f"Started *{t.line(facts.title, 200)}* {t.code(execution_id[:8])}."
-        return f"{started}{gate} The card follows; {status} links to it."
+        return replies.started(facts.title, execution_id, self._door.command, asks=bool(facts.approvers))
 
     def submitted(self, ack: Ack, body: dict[str, Any], view: dict[str, Any]) -> None:
         """The run form came back."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 from slack_bolt import Ack, App
 from slack_sdk import WebClient
 
-from bot.slack.blocks import form, picking
+from bot.slack.blocks import form, picking, replies
 from bot.slack.door import SlackDoor
 from bot.slack.forms import Forms
 from bot.slack.manifest import SHORTCUT
@@ -38,11 +38,11 @@ class ShortcutListeners:
             by = self._door.identity(body)
             playbooks = self._door.queries.playbooks(by)
             if not playbooks:
-                return "There is no playbook that you may run. Ask the people who set me up."
+                return replies.NOTHING_TO_RUN
             channel = str((body.get("channel") or {}).get("id") or "")
             view = picking.picker(playbooks, found_in(body.get("message")), carried={"channel": channel})
             if not self._door.opened(client, body, view):
-                return "No form could be opened; please try again."
+                return replies.NO_FORM
             self._read_ahead()
             return None
 

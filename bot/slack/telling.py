@@ -3,12 +3,13 @@
 Each is rendered when it is sent, from the facts, in which secrets are masked already; a long text becomes a file.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from bot.slack.blocks import answers, breakglass, controls, digest
+from bot.slack.blocks import breakglass, controls, digest
+from bot.slack.blocks import story as story_blocks
 from bot.slack.blocks import text as t
 from bot.slack.blocks.text import escape_lines
 from bot.slack.door import SlackDoor
@@ -16,11 +17,10 @@ from bot.slack.files import TextFile, named
 from bot.slack.store import SlackMessage
 from infra.canonical import Json, canonical
 from playbooks.breakglass import week_named
-from playbooks.done import READS, TELLING
-from playbooks.facts import ExecutionFacts, StepFacts, TimelineEntry
-from playbooks.timeline import as_json, as_markdown, outcome
+from playbooks.done import TELLING
+from playbooks.facts import StepFacts
+from playbooks.timeline import as_json, as_markdown
 
-EXPORT: Final = "timeline_export"
 SHORT: Final = 1500
 """Characters of an output that a thread shows; a longer one is a file."""
 LINES: Final = 25
@@ -38,11 +38,11 @@ def output(door: SlackDoor, message: SlackMessage) -> Painted | None:
     text = _spelled(step) if step else ""
     if not text:
         return None
-    head = f"Output of {t.code(t.cut(name, 100))}"
+    head = story_blocks.output(name)
     if len(text) <= SHORT and text.count("\n") < LINES:
         return _said(f"{head}:\n{_block(text)}", message.key)
     shortened = "\n".join(text[:SHORT].split("\n")[:LINES])
-    cut = f"{head}, cut; `playbook-bot status {facts.id[:8]} --json` has it all:\n{_block(shortened)}"
+    cut = f"{story_blocks.output_cut(name, facts.id)}:\n{_block(shortened)}"
     return {**_said(cut, message.key), "comment": f"{head}:", "file": TextFile(named(name, message.key), name, text)}
 
 
@@ -53,28 +53,7 @@ def stopped(door: SlackDoor, message: SlackMessage) -> Painted:
 
 def tale(door: SlackDoor, message: SlackMessage) -> Painted:
     """The story of an execution, with the button that exports it."""
-    return told(door.queries.execution(message.subject), door.queries.timeline(message.subject))
-
-
-def told(facts: ExecutionFacts, entries: Sequence[TimelineEntry]) -> Painted:
-    """A story as the thread has it: what was decided, changed and found; every step and call is in the export. Pure."""
-    kept = [each for each in entries if _matters(each)]
-    head = f"*{t.line(facts.title, 200)}* {outcome(facts)}. What happened, in order:"
-    button = t.actions("export", t.button(EXPORT, "Export Markdown and JSON", facts.id))
-    blocks = [t.section("head", head), *answers.timeline(kept)]
-    if len(kept) < len(entries):
-        blocks.append(
-            t.context("quiet", f"{len(entries) - len(kept)} quieter events are left out; the export has all.")
-        )
-    blocks.append(button)
-    return {"text": t.line(f"{facts.title} {outcome(facts)}: what happened, in order", t.FALLBACK), "blocks": blocks}
-
-
-def _matters(entry: TimelineEntry) -> bool:
-    """Whether somebody who takes over wants to read it: not what only looked, nor that a step began."""
-    if entry.name == "aws.called":
-        return not str(entry.data.get("operation", "")).lower().startswith(READS) or bool(entry.data.get("error"))
-    return entry.name not in ("step.started", "signal.received")
+    return story_blocks.story(door.queries.execution(message.subject), door.queries.timeline(message.subject))
 
 
 def story(door: SlackDoor, message: SlackMessage) -> Painted:
@@ -83,10 +62,8 @@ def story(door: SlackDoor, message: SlackMessage) -> Painted:
     facts, entries = door.queries.execution(execution_id), door.queries.timeline(execution_id)
     made = as_json(facts, entries) if ending == "json" else as_markdown(facts, entries)
     name = named(f"{facts.playbook or facts.document}-{facts.id[:8]}", message.key, ending)
-    what = "JSON, with the hashes of the audit" if ending == "json" else "Markdown, for the review"
-    comment = f"{t.line(facts.title, 200)}: {outcome(facts)}. The whole story as {what}."
-    why = "I may not upload files here (scope `files:write`), so this is its beginning:"
-    cut = f"{comment}\n{why}\n{_block(made[:SHORT])}"
+    comment = story_blocks.exported(facts, ending)
+    cut = f"{comment}\n{story_blocks.NO_FILES}\n{_block(made[:SHORT])}"
     return {**_said(cut, message.key), "comment": comment, "file": TextFile(name, name, made)}
 
 

@@ -4,10 +4,10 @@ from typing import Any, Final
 
 from slack_bolt import Ack, App
 
-from bot.slack.blocks import text as t
+from bot.slack.blocks import replies
+from bot.slack.blocks.story import EXPORT
 from bot.slack.door import SlackDoor, pressed
 from bot.slack.store import DECISIONS, STORY, TALE
-from bot.slack.telling import EXPORT
 from playbooks.people import Identity
 
 ENDINGS: Final = ("md", "json")
@@ -27,9 +27,8 @@ class TimelineListeners:
         """Have the story posted; returns what to say to whoever asked. Raises Refused, NotAllowed, NotFound."""
         execution_id, seq = self._seen(execution, by)
         if not self._want(execution_id, f"tale:{execution_id}:{seq}", TALE, execution_id):
-            command = self._door.command
-            return f"It has no card here, so there is no thread to post it in. `{command} audit {execution_id[:8]}`"
-        return f"The story of {t.code(execution_id[:8])} is posted in the thread of its card, with *Export* below it."
+            return replies.not_posted(execution_id, self._door.command)
+        return replies.posted(execution_id)
 
     def export_clicked(self, ack: Ack, body: dict[str, Any]) -> None:
         """*Export* was pressed: Markdown and JSON as files in the thread."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from bot.slack.app import NOT_OURS, OUT_OF_DATE, SEEN_BEFORE
+from bot.slack.blocks.replies import NOT_OURS, OUT_OF_DATE, SEEN_BEFORE
 from bot.slack.blocks.card import APPROVE
 from bot.slack.blocks.controls import STOP
 from infra.clock import utc_now

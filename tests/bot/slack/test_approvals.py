@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from bot.slack.blocks import form
 from bot.slack.blocks.card import APPROVE, REJECT
 from bot.slack.blocks.controls import RESUME, STOP
-from bot.slack.door import DATABASE_AWAY
+from bot.slack.blocks.replies import DATABASE_AWAY
 from infra.db import Database, DatabaseUnavailable, Transaction
 from tests.bot.slack.rig import KIM, SPARE, Rig
 

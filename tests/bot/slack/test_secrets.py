@@ -13,7 +13,7 @@ from hypothesis import strategies as some
 
 from audit.export import export
 from bot.slack.blocks import text as t
-from bot.slack.telling import EXPORT
+from bot.slack.blocks.story import EXPORT
 from infra.aws_errors import AwsRefused
 from infra.db import Database
 from tests.bot.slack.rig import Rig, library

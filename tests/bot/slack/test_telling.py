@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from audit.export import export
-from bot.slack.telling import EXPORT
+from bot.slack.blocks.story import EXPORT
 from infra.db import Database
 from playbooks.digest import DAY
 from tests.bot.slack.rig import Rig, library

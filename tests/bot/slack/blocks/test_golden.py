@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from bot.slack import telling
 from bot.slack.blocks import alarm, answers, card, controls, digest, form, guards, home, preview
+from bot.slack.blocks import story as story_blocks
 from bot.slack.blocks import text as t
 from bot.slack.blocks.picking import picker
 from bot.slack.blocks.unfurl import unfurled
@@ -243,7 +243,7 @@ def test_the_story() -> None:
     began, looked = f.line(1), replace(f.line(4), name="aws.called", data={"operation": "DescribeInstances"})
     agreed, ended = replace(f.line(2, "approved it"), name="approval.decided"), replace(f.line(3), name="step.ended")
     story = [began, agreed, ended, looked]
-    told = telling.told(f.answered("Success"), story)
+    told = story_blocks.story(f.answered("Success"), story)
 
     check_message(told["blocks"])
     same_as_golden("story", told)
