@@ -350,7 +350,7 @@ class Deciding:
             return
         if found.look_at is not None and found.is_open:
             self._look(found)
-        with self.db.transaction() as tx:
+        with self.db.transaction(gives_way=True) as tx:
             request = self.approvals.lock(tx, request_id)
             rule = policy.tend if request is not None and request.is_open else policy.nag
             change = rule(request, self.clock()) if request is not None else None
@@ -360,7 +360,7 @@ class Deciding:
     def _look(self, found: ApprovalRequest) -> None:
         """See whether it is still needed, for the card."""
         situation = self.lookout.thoroughly(found.execution_id) if self.lookout is not None else None
-        with self.db.transaction() as tx:
+        with self.db.transaction(gives_way=True) as tx:
             request = self.approvals.lock(tx, found.id)
             if request is not None and request.is_open and request.look_at is not None:
                 kept = (situation or Situation()).kept()
@@ -377,7 +377,7 @@ class Deciding:
                 unsure, why = (str(error), "") if error.is_passing else (unsure, str(error))
             if why:
                 lost[decision.actor.id] = why
-        with self.db.transaction() as tx:
+        with self.db.transaction(gives_way=True) as tx:
             request, state = self._locked(tx, found)
             if request.hold_until is None or request.decisions != found.decisions:
                 return
