@@ -32,7 +32,7 @@ from playbooks.automation_targets import checked, fanned_out
 from playbooks.deciding import Deciding, Then, leave_it
 from playbooks.documents.refusals import SsmRefused
 from playbooks.documents.store import TagStore
-from playbooks.guards import Guards, about
+from playbooks.guards import CALLER, Guards, about, kept_caller
 from playbooks.people import Directory, Identity, actor_of
 from playbooks.refusals import Denied, HeldBack, NoLongerOpen, NotAllowed, SituationChanged
 from playbooks.steering import why_not_to
@@ -153,7 +153,7 @@ class Automation:
         if wish.targets:
             checked(document, parameters, wish.targets)
             document, parameters = fanned_out(document, parameters, wish.targets)
-            context["fan_out"] = "targets"
+            context |= {"fan_out": "targets", CALLER: kept_caller(by)}
             if wish.locations_url:
                 context["locations_url"] = wish.locations_url.partition("?")[0]
         return StartOrder(

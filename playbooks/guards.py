@@ -4,6 +4,7 @@ Everything is looked at in the transaction that starts, so that two starts canno
 undoes that transaction; what is to be remembered of it is written in one of its own (`audited`).
 """
 
+import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -38,6 +39,8 @@ from playbooks.protection import protects
 from playbooks.refusals import Busy, Denied, HeldBack
 
 USUAL_BUDGET: Final = Budget(3, timedelta(hours=1))
+CALLER: Final = "caller"
+"""Where the context of a start on targets keeps who wants them."""
 OVERRIDE: Final = "override"
 """The pair of a command that gives the reason for starting in a freeze."""
 
@@ -210,10 +213,20 @@ class Guards:
     def admit_child(self, tx: Transaction, order: StartOrder, parent: Execution) -> str:
         """Have what a child works on, from now on; why that cannot be, or "". Raises ParametersInvalid.
 
-        What one playbook or start has begun may share a resource, however deep.
+        What one playbook or start has begun may share a resource, however deep. What a caller's start on targets has
+        found is judged as if they had started it there: a rule may speak of a value that nobody knew before.
         """
-        keys = keys_of(None, order.document, self.bound(order), order.region, order.account)
-        holder = self._take_beside(tx, order, keys, top_of(self.parts.executions, tx, parent)) if keys else None
+        parameters, top = self.bound(order), top_of(self.parts.executions, tx, parent)
+        caller = top.context.get(CALLER) if parent.context.get("fan_out") and not order.context.get("fan_out") else None
+        if isinstance(caller, str):
+            wish = Wish("run", f"{DOCUMENT}{order.document.name}", parameters, "", order.region, order.account)
+            try:
+                self.permit_in(tx, wish, caller_of(caller), subject=order.execution_id)
+            except Denied as denied:
+                self.parts.audit.append(tx, [denied.event], self.parts.clock())
+                return str(denied)
+        keys = keys_of(None, order.document, parameters, order.region, order.account)
+        holder = self._take_beside(tx, order, keys, top) if keys else None
         return busy(holder, self.parts.clock()) if holder else ""
 
     def _take_beside(
@@ -377,6 +390,17 @@ class Guards:
             return Busy(sentence, event, holder=holder, wish=None)
         held = HeldWish(self.parts.new_id(), holder.execution_id, now, by, dict(wish))
         return Busy(sentence, event, holder=holder, wish=held)
+
+
+def kept_caller(by: Identity) -> str:
+    """Who starts something on targets, as its context keeps them."""
+    return json.dumps([by.id, by.name, sorted(by.spellings), by.is_full_member, by.account])
+
+
+def caller_of(text: str) -> Identity:
+    """Back from a context."""
+    who, name, spellings, is_full_member, account = json.loads(text)
+    return Identity(who, name, frozenset(spellings), is_full_member, account)
 
 
 def about(state: Execution, by: Identity, verb: Verb) -> Wish:

@@ -123,6 +123,30 @@ def test_a_resource_is_free_when_the_last_who_share_it_is_over(
     assert playbooks.start(Order("fix", {"InstanceId": INSTANCE}), SAM)
 
 
+NEVER = """\
+rules:
+  - {who: lee, may: run, playbooks: "document:*"}
+  - {who: lee, rule: never, parameters: {InstanceId: i-0b7d1c44e9f2a6d36}}
+"""
+
+
+def test_targets_are_no_way_around_the_rules(database: Database, clock: ManualClock, tmp_path: Path) -> None:
+    """What may not be started on a value may not be started on it as one of many: audited, and the others run."""
+    (tmp_path / "access.yaml").write_text(NEVER, encoding="utf-8")
+    both = world(database, clock, tmp_path, access=tmp_path / "access.yaml")
+    maps = [{"InstanceId": [OTHER]}, {"InstanceId": [INSTANCE]}]
+    parent = both.start("Fix-It", TargetMaps=maps, MaxErrors="1")
+    found = steps(both, parent)
+
+    assert found[f"InstanceId={OTHER}"].startswith("Failed You may not run `document:Fix-It`.")
+    assert found[f"InstanceId={INSTANCE}"] == "InProgress"
+    assert both.events().count("access.refused") == 1
+
+    place = {"Regions": ["eu-west-1"], "Targets": [{"Key": "ParameterValues", "Values": [OTHER]}]}
+    both.start("Fix-It", TargetLocations=[place], TargetParameterName="InstanceId")
+    assert both.events().count("access.refused") == 2
+
+
 def test_what_a_playbook_starts_in_turn_holds_its_resource_too(
     database: Database, clock: ManualClock, tmp_path: Path
 ) -> None:
