@@ -73,7 +73,6 @@ from playbooks.operations import Operations, Parts
 from playbooks.people import Directory, Identity, Person, Unidentified
 from playbooks.previewing import Previews
 from playbooks.protection import Protection
-from playbooks.protection import Protection
 from playbooks.queries import Queries, Sources, targets_of
 from playbooks.reactions import Reactions
 from playbooks.reporting import Reporting

@@ -487,9 +487,11 @@ def _people(settings: Settings) -> Iterator[tuple[str, str]]:
         if count > 1:
             yield "people", f"people: {account} belongs to {count} people; an account is one person's"
     known = {person.id for person in settings.people} | settings.groups.keys()
-    for person, absence in ((person, absence) for person in settings.people for absence in person.absent):
-        if absence.instead and absence.instead not in {each.id for each in settings.people} - {person.id}:
-            yield "people", f'people: {person.id} is away, and "{absence.instead}" is nobody else of people'
+    for person in settings.people:
+        others = {each.id for each in settings.people if each is not person}
+        for absence in person.absent:
+            if absence.instead and absence.instead not in others:
+                yield "people", f'people: {person.id} is away, and "{absence.instead}" is nobody else of people'
     for name, listed in (
         *((f"groups.{name}", ids) for name, ids in settings.groups.items()),
         ("admins", settings.admins),

@@ -110,7 +110,8 @@ def test_all_is_well(world: World) -> None:
     assert [check for check in found.values() if not check.ok] == []
     assert list(found) == [
         "database", "schema", "audit key", "playbooks", "approvers", "scripts", "Slack token", "Slack scopes",
-        "Slack socket", "Slack channel C0INCIDENTS", "AWS identity", "SQS alarms", "SNS alarms", "protected tags", "Regions", "clock",
+        "Slack socket", "Slack channel C0INCIDENTS", "AWS identity", "SQS alarms", "SNS alarms", "protected tags",
+        "Regions", "clock",
     ]  # fmt: skip
     assert "agrees with Slack and AWS" in found["clock"].detail
 

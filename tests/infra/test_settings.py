@@ -146,6 +146,16 @@ def test_the_mode_follows_from_the_tokens(given: dict[str, str], mode: str) -> N
         ({"PEOPLE": "[oops"}, "PLAYBOOK_BOT_PEOPLE: this is not JSON"),
         ({"PEOPLE": '[{"slack": "U1"}]'}, "PLAYBOOK_BOT_PEOPLE: people.0.id is missing"),
         ({"PEOPLE": '[{"id": "a", "slack": "U1"}, {"id": "b", "slack": "U1"}]'}, "slack U1 belongs to 2 people"),
+        (
+            {"PEOPLE": '[{"id": "a", "absent": [{"since": "2026-12-02T00:00:00Z", "until": "2026-12-01T00:00:00Z"}]}]'},
+            "until must be after since",
+        ),
+        (
+            {"PEOPLE": '[{"id": "a", "absent": [{"since": "2026-12-01T00:00:00Z", "until": "2026-12-02T00:00:00Z", '
+             '"instead": "a"}]}]'},
+            'people: a is away, and "a" is nobody else of people',
+        ),
+        ({"BREAKGLASS_REPORT": '{"day": "payday"}'}, "breakglass_report.day"),
         ({"GROUPS": '{"sre": ["nobody"]}'}, 'groups.sre: "nobody" is nobody; add it to people'),
         ({"ADMINS": "nobody"}, 'admins: "nobody" is nobody'),
         ({"ASSUME_ROLE": "OrganizationAccountAccessRole"}, "assume_role should be the ARN of an IAM role"),
