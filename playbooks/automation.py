@@ -339,9 +339,13 @@ def _check_names(state: Execution, document: Document, payload: Mapping[str, str
 
 
 def _check_order(state: Execution, document: Document, kind: SignalType, payload: Mapping[str, str]) -> None:
-    """A person may leave out steps, but no question. Raises SignalRefused."""
+    """Steps may be left out, but no question; of what AWS runs only AWS knows the order. Raises SignalRefused."""
+    if kind is not SignalType.START_STEP:
+        return
+    if state.phase != "held":
+        raise SignalRefused(f"execution {state.id} does not wait here for a step to be started")
     name = payload.get("StepName")
-    why = why_not_to(state, document, name) if kind is SignalType.START_STEP and name and state.phase == "held" else ""
+    why = why_not_to(state, document, name) if name else ""
     if why:
         raise SignalRefused(why)
 

@@ -3,12 +3,14 @@
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from engine.execution import Change
 from infra.db import Database
 from tests.bot.api.conftest import furnished
 from tests.bot.api.worlds import ACCOUNT, LEE, MAX, ApiWorld, ask, hold, nap, runbook
@@ -292,6 +294,18 @@ def test_an_interactive_execution_goes_step_by_step(world: ApiWorld) -> None:
     world.client().stop_automation_execution(AutomationExecutionId=execution_id, Type="Complete")
 
     assert status(world, execution_id) == "Success"
+
+
+def test_nobody_starts_steps_of_what_aws_runs(world: ApiWorld) -> None:
+    """Its order is known to AWS only, so that a step behind a question could be named: it is refused, and noted."""
+    execution_id = world.start()
+    with world.database.transaction() as tx:
+        state = replace(world.state(execution_id), engine="ssm", phase="polling")
+        world.service.executions.save(tx, Change(state), world.clock())
+    last: dict[str, Any] = {"SignalType": "StartStep", "Payload": {"StepName": ["nap"]}}
+
+    assert code(lambda: approve(world, execution_id, **last)) == "InvalidAutomationSignalException"
+    assert world.events().count("signal.refused") == 1
 
 
 def test_a_running_step_is_stopped(world: ApiWorld) -> None:
