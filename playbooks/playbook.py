@@ -98,6 +98,11 @@ class Playbook:
             breakers=self.break_glass,
         )
 
+    @property
+    def runs_others(self) -> bool:
+        """Whether it runs further runbooks, whose questions are asked by its policy, too."""
+        return any(step.action == "aws:executeAutomation" for step in self.runbook.all_steps())
+
     def _approver_parameters(self) -> set[str]:
         asking = (step for step in self.runbook.all_steps() if step.action == "aws:approve")
         keys = ("Approvers", "MinRequiredApprovals")

@@ -58,7 +58,7 @@ def _mapping(playbook: Playbook, source: Source, given: Collection[str]) -> Iter
 
 
 def _approvals(playbook: Playbook, source: Source, given: Collection[str]) -> Iterator[Problem]:
-    if playbook.needs_approval:
+    if playbook.needs_approval or playbook.runs_others:
         yield from _policy(playbook, source, given)
         return
     for key in APPROVAL_KEYS:
@@ -73,7 +73,7 @@ def _policy(playbook: Playbook, source: Source, given: Collection[str]) -> Itera
     asking = {step.name: step for step in playbook.runbook.all_steps() if step.action == "aws:approve"}
     for name in playbook.approval.of_steps:
         if name not in asking:
-            text = f'"{name}" is no aws:approve step of the runbook; there are: {", ".join(asking)}'
+            text = f'"{name}" is no aws:approve step of the runbook; there are: {", ".join(asking) or "none"}'
             yield source.problem("PBK016", text, ("approval", "steps", name))
     most = len(playbook.approvers)
     if most > MOST_APPROVERS:
@@ -84,6 +84,9 @@ def _policy(playbook: Playbook, source: Source, given: Collection[str]) -> Itera
         place = ("approval", "steps", step) if step in playbook.approval.of_steps else ("approval",)
         for problem in _policy_problems(policy, str(asked.inputs.get("MinRequiredApprovals") or 1)):
             yield source.problem("PBK018", f"step {step}: {problem}", place)
+    if playbook.runs_others:
+        for problem in _policy_problems(playbook.policy_of(""), "1"):
+            yield source.problem("PBK018", f"questions of further runbooks: {problem}", ("approval",))
     if "approvers" in given and playbook.approval.usual.groups and playbook.approval.usual.groups[0].title:
         text = "approvers and approval.groups both say who approves; keep one of them"
         yield source.problem("PBK019", text, ("approvers",))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +14,11 @@ from infra.db import Database
 from playbooks.access import Access, Rule
 from playbooks.approval_policy import ALARM_OWNER, ApprovalPolicy, StepPolicies
 from playbooks.guards import GuardRules
-from playbooks.operations import NotAllowed
+from playbooks.operations import InvalidLibrary, NotAllowed
 from playbooks.people import actor_of
 from tests.fakes.clock import ManualClock
 from tests.playbooks.waist import KIM, LEE, SAM, STRANGER, Waist, gate
-from tests.playbooks.worlds import alarm
+from tests.playbooks.worlds import alarm, catalog, folder
 
 LEAF = """\
 schemaVersion: "0.3"
@@ -161,3 +162,15 @@ def test_the_question_fits_its_step_until_the_plan_changes(database: Database, c
     waist.again()
     waist.settle()
     assert [each.status for each in waist.queries.executions()] == ["Success"]
+
+
+def test_a_playbook_whose_questions_are_all_below_it_names_its_approvers(tmp_path: Path) -> None:
+    """The keys about approval are for the questions of further runbooks, too; what cannot be meant is still said."""
+    good = "title: x\nmay_run: [lee]\napprovers: [sam]\napproval: {expires_in: 1h}\n"
+    found = catalog(folder(tmp_path, "good", good, calling("Leaf")).parent).get("good")
+    assert found is not None
+    assert found.policy_of("").groups == (ApproverGroup(("sam",)),)
+
+    wrong = "title: x\nmay_run: [lee]\napprovers: [sam]\napproval: {at_expiry: silence means approval}\n"
+    with pytest.raises(InvalidLibrary, match="questions of further runbooks: silence cannot mean approval"):
+        catalog(folder(tmp_path / "other", "wrong", wrong, calling("Leaf")).parent)
