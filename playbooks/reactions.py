@@ -6,6 +6,7 @@ a question exists once per step execution, and a signal that no longer fits is d
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection
@@ -29,6 +30,8 @@ from playbooks.starters import Starters
 log = structlog.get_logger()
 
 APPROVE = "aws:approve"
+PAUSED = timedelta(minutes=5)
+"""How often it is looked at anyway whether a pause has ended."""
 
 
 def _watch_nothing(_request_id: str, _expires_at: datetime) -> None:
@@ -78,6 +81,7 @@ class Reactions:
             "step.ended": self._withdraw,
             "execution.ended": self._withdraw_all,
             "approval.concluded": self._concluded,
+            "bot.resumed": self._look_again,
         }
 
     def handle(self, tx: Transaction, entry: Entry) -> None:
@@ -152,6 +156,11 @@ class Reactions:
         else:
             self.tell(tx, request)
 
+    def _look_again(self, tx: Transaction, _entry: Entry) -> None:
+        """A pause has ended: what it held goes on now."""
+        for _, request_id in self._approvals.due(tx.connection):
+            tx.on_commit(partial(self._watch, request_id, self._clock()))
+
     def _is_asked_again(self, tx: Transaction, entry: Entry, request: ApprovalRequest) -> bool:
         latest = self._approvals.of_step(tx, request.step_execution_id)
         return bool(entry.event.data.get("because")) and latest is not None and latest.id == request.id
@@ -168,10 +177,12 @@ class Reactions:
             self._approvals.save(tx, policy.void(latest, changed), now)
             return
         is_going_on = request.status is RequestStatus.APPROVED and is_waiting_for(request, state)
-        why = self._why_not(tx, request) if is_going_on else ""
+        paused = self._hold(tx.connection) if is_going_on else ""
+        why = paused or (self._why_not(tx, request) if is_going_on else "")
         if why:
-            self._approvals.save(tx, policy.hold(latest, now + AGAIN, why), now)
-            tx.on_commit(lambda: self._watch(request.id, now + AGAIN))
+            until = now + (PAUSED if paused else AGAIN)
+            self._approvals.save(tx, policy.hold(latest, until, why), now)
+            tx.on_commit(lambda: self._watch(request.id, until))
             return
         if latest.hold_until is not None:
             self._approvals.save(tx, policy.release(latest), now)
@@ -183,10 +194,10 @@ class Reactions:
                 return
 
     def _why_not(self, tx: Transaction, request: ApprovalRequest) -> str:
-        """Why an approved step must wait. Who has to be asked for that, was asked before (Deciding.tend)."""
+        """Why who started it may not have it go on. Who has to be asked for that, was asked before (Deciding.tend)."""
         if self._starters is None or self._is_attested() or request.facts.get("broken"):
-            return self._hold(tx.connection)
-        return self._hold(tx.connection) or self._starters.bar(self._starters.of(tx, request.execution_id))
+            return ""
+        return self._starters.bar(self._starters.of(tx, request.execution_id))
 
     def tell_at_once(self, tx: Transaction, request: ApprovalRequest) -> None:
         """Have a step hear at once of a question that is closed, as AWS does, where no playbook asks for more than it.

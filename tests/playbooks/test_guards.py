@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -486,6 +486,24 @@ def test_a_pause_holds_what_was_approved_before_it(
     assert waist.facts(execution_id).status == "Success"
 
 
+def test_what_a_pause_has_held_is_looked_at_when_it_ends(database: Database, clock: ManualClock) -> None:
+    """Not before, as each look asks Slack for everybody who agreed; and not later than the resume."""
+    waist = Waist(database, clock, gate(), admins=("kim",))
+    watched: list[tuple[str, datetime]] = []
+    waist.reactions._watch = lambda request_id, at: watched.append((request_id, at))
+    waist.run()
+    request_id = waist.question().id
+    waist.operations.decide(request_id, SAM, "Approve")
+    waist.operations.guarding.pause(KIM, "")
+    waist.settle()
+    assert watched[-1][0] == request_id
+    assert watched[-1][1] - clock() >= timedelta(minutes=5)
+    waist.operations.guarding.resume(KIM)
+    waist.settle()
+
+    assert watched[-1] == (request_id, clock())
+
+
 def test_what_a_pause_holds_can_be_taken_back(database: Database, clock: ManualClock) -> None:
     """The step has not heard of the answer, so it is not too late; the question is open again."""
     waist = Waist(database, clock, gate(), admins=("kim",))
@@ -501,6 +519,24 @@ def test_what_a_pause_holds_can_be_taken_back(database: Database, clock: ManualC
 
     assert waist.question().decisions == ()
     assert waist.trail("signal.received") == []
+
+
+def test_not_even_the_glass_is_broken_while_everything_is_paused(database: Database, clock: ManualClock) -> None:
+    """An admin resumes first; then it is broken as always."""
+    waist = Waist(database, clock, gate(break_glass=("kim",)), admins=("kim",))
+    execution_id = waist.run()
+    request_id = waist.question().id
+    waist.operations.guarding.pause(KIM, "")
+
+    with pytest.raises(HeldBack, match="Everything is paused by Kim"):
+        waist.operations.break_glass(request_id, KIM, "customers are down", "gate")
+    waist.settle()
+    assert waist.question().id == request_id
+    waist.operations.guarding.resume(KIM)
+    waist.operations.break_glass(request_id, KIM, "customers are down", "gate")
+    waist.settle()
+    waist.later(seconds=1)
+    assert waist.facts(execution_id).status == "Success"
 
 
 def test_a_pause_says_what_it_cannot_do_about_a_run_of_aws(database: Database, clock: ManualClock) -> None:
