@@ -84,6 +84,17 @@ def test_a_title_is_enough(tmp_path: Path) -> None:
     assert (one.name, one.start, one.trigger, one.may_run, one.approvers) == ("rest", "suggest", None, (), ())
 
 
+def test_what_names_no_engine_is_run_by_that_of_the_settings(tmp_path: Path) -> None:
+    """A playbook's own word counts more."""
+    homes = (
+        folder(tmp_path / "a", "rest", "title: Rest\n"),
+        folder(tmp_path / "b", "here", "title: H\nengine: embedded\n"),
+    )
+    found = load([home.parent for home in homes], available_actions=(), engine="ssm").all
+
+    assert [(one.name, one.engine) for one in found] == [("here", "embedded"), ("rest", "ssm")]
+
+
 def test_a_folder_of_playbooks_and_a_playbooks_own_folder_will_do(tmp_path: Path) -> None:
     """Both may be named; hidden folders and files beside them are left alone; all are sorted by name."""
     for name in ("b-nap", "a-nap"):

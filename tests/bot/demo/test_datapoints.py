@@ -1,7 +1,7 @@
 """The reasons of a transition read as CloudWatch's own."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from bot.demo import datapoints
 
@@ -40,3 +40,14 @@ def test_the_machine_readable_half_is_json_without_spaces() -> None:
         "recentDatapoints": [99.5],
         "threshold": 50.0,
     }
+
+
+def test_a_picture_shows_a_quiet_past_and_the_breach() -> None:
+    """Three hours below the threshold, the newest value above it, in order, none in the future."""
+    course = datapoints.course(96.4, 90.0, at=AT)
+    moments, values = zip(*course, strict=True)
+
+    assert list(moments) == sorted(moments)
+    assert AT - moments[0] == timedelta(hours=3)
+    assert moments[-1] < AT
+    assert max(values[:-1]) < 90.0 <= values[-1]

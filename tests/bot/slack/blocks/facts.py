@@ -1,7 +1,7 @@
 """A night's facts, to be rendered."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 from audit.events import Actor, Event
@@ -9,6 +9,7 @@ from engine.consequence import Consequence
 from engine.document import Parameter
 from engine.preview_result import Failing, Planned, Preview, PreviewStep, Reach
 from engine.validation import parse
+from playbooks.breakglass import BreakGlassLine, BreakGlassReport, week_named
 from playbooks.desk import Desk
 from playbooks.digest import DecisionLine, DigestFacts, HeldLine, ReviewLine
 from playbooks.facts import (
@@ -80,6 +81,17 @@ def day() -> DigestFacts:
     reviews = (ReviewLine(KIM, "Nobody answered, and customers waited", NIGHT, EXECUTION),)
     held = (HeldLine("recover-instance on i-0b7d1c44e9f2a6d35", "3 of 3 automatic starts in 60 min are used"),)
     return DigestFacts(NIGHT - timedelta(days=1), NIGHT, runs, decisions, reviews, held)
+
+
+def week_of_glass() -> BreakGlassReport:
+    """A week in which the glass was broken twice, and once before that nobody has reviewed."""
+    used = BreakGlassLine(
+        "r1", EXECUTION, KIM, NIGHT, "customers <waited>", "i-0b7d1c44e9f2a6d35", "approve", "Recover an instance",
+        "402715938824/eu-west-1", "Success",
+    )  # fmt: skip
+    reviewed = replace(used, request_id="r2", reviewed_by=SAM, reviewed_at=NIGHT, note="the rota was wrong")
+    week = week_named("2026-W09", UTC)
+    return BreakGlassReport(week, (used, reviewed), (replace(used, request_id="r3", title="", place="", outcome=""),))
 
 
 def step(name: str, status: str = "Success", **fields: Any) -> StepFacts:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bot.slack.blocks import alarm, answers, card, controls, digest, form, guards, home, preview
+from bot.slack.blocks import alarm, answers, breakglass, card, controls, digest, form, guards, home, preview
 from bot.slack.blocks import story as story_blocks
 from bot.slack.blocks import text as t
 from bot.slack.blocks.picking import picker
@@ -259,12 +259,21 @@ def test_the_digest(name: str) -> None:
     same_as_golden(name, {"text": digest.fallback(facts), "blocks": blocks})
 
 
+def test_the_weeks_report() -> None:
+    """Who decided alone, and who has reviewed it."""
+    facts = f.week_of_glass()
+    blocks = breakglass.report(facts, {f.EXECUTION: "https://example.slack.com/archives/C1/p1"})
+
+    check_message(blocks)
+    same_as_golden("week_of_glass", {"text": breakglass.fallback(facts), "blocks": blocks})
+
+
 def test_every_golden_file_has_its_test() -> None:
     """A file that nothing is compared with proves nothing."""
     known = {f"card_{name}" for name in CARDS} | {f"suggestion_{name}" for name in SUGGESTIONS}
     known |= {f"unfurl_{name}" for name in UNFURLS}
     known |= {f"form_{name}" for name in FORMS} | {"home", "answers", "guards", "storm", "storm_over"}
-    known |= {"thread", "story", "digest", "digest_of_a_quiet_day"}
+    known |= {"thread", "story", "digest", "digest_of_a_quiet_day", "week_of_glass"}
 
     assert {path.stem for path in GOLDEN.glob("*.json")} == known
 
