@@ -43,6 +43,7 @@ from infra.aws import Aws, AwsSession
 from infra.clock import Clock, utc_now
 from infra.db import Database, Transaction
 from infra.oncall import opsgenie, pagerduty
+from infra.s3_objects import S3Objects
 from infra.settings import Settings, load
 from infra.settings_model import BreakGlassReportEntry, OnCallEntry
 from migrations import runner
@@ -170,7 +171,7 @@ class Service:
             self.clock,
             poll=poll,
             services=self.services,
-            attachments=Attachments(self._folders),
+            attachments=Attachments(self._folders, self.documents.attachment),
         )
         here = Surroundings(
             self.db, self.executions, self.shelf, BY_NAME, performer, self.clock, documents=self.documents,
@@ -476,8 +477,14 @@ class Service:
     def documents(self) -> Documents:
         """Runbooks by name and version."""
         account = self.settings.api_account
-        parts = DocumentParts(self.db, self.audit, DocumentStore(), TagStore(), self.shelf, self.clock, account)
+        parts = DocumentParts(
+            self.db, self.audit, DocumentStore(), TagStore(), self.shelf, self.clock, account,
+            objects=S3Objects(self._aws_for_documents),
+        )  # fmt: skip
         return Documents(parts)
+
+    def _aws_for_documents(self) -> AwsSession:
+        return self.aws.session(self.settings.assume_role, session_name="playbook-bot-documents")
 
     @cached_property
     def tags(self) -> Tags:
@@ -535,6 +542,10 @@ class Service:
         )
         return AutomationFacts(sources)
 
+    def _locations(self, url: str) -> list[dict[str, Any]]:
+        endpoint = self.settings.aws_endpoint_url
+        return target_locations(url, lambda each: s3_objects.at_url(each, largest=LARGEST, endpoint=endpoint))
+
     @cached_property
     def reactions(self) -> Reactions:
         """What follows from what happened."""
@@ -556,10 +567,6 @@ class Service:
 
     def _also(self, tx: Transaction, entry: Entry) -> None:
         self.operations.guarding.handle(tx, entry)
-
-    def _locations(self, url: str) -> list[dict[str, Any]]:
-        endpoint = self.settings.aws_endpoint_url
-        return target_locations(url, lambda each: s3_objects.at_url(each, largest=LARGEST, endpoint=endpoint))
 
     @cached_property
     def expiry(self) -> Expiry:

@@ -79,7 +79,11 @@ class DocumentOperations:
             "DocumentType": AUTOMATION,
             "DocumentFormat": wanted,
             "Requires": [dict(each) for each in found.version.requires] or None,
-            "AttachmentsContent": [],
+            "AttachmentsContent": [
+                {"Name": each.name, "Size": each.size, "Hash": each.digest, "HashType": "Sha256"}
+                for each in self._documents.attachments(found.document)
+                if each.size is not None
+            ],
         }
 
     def describe(self, asked: Asked) -> Answer:
@@ -197,12 +201,11 @@ class DocumentOperations:
             "Parameters": [_parameter(each) for each in found.document.parameters.values()],
             "LatestVersion": str(found.named.latest_version),
             "DefaultVersion": str(found.named.default_version),
+            "AttachmentsInformation": [{"Name": name} for name in found.document.files] or None,
         }
 
 
 def _draft(asked: Asked) -> Draft:
-    if asked.given.get("Attachments"):
-        raise invalid("Attachments are not kept here: write the script into the document.")
     return Draft(
         asked.given["Name"],
         asked.given["Content"],
@@ -211,6 +214,7 @@ def _draft(asked: Asked) -> Draft:
         asked.text("DisplayName"),
         asked.text("TargetType"),
         tuple(asked.given.get("Requires") or ()),
+        tuple(asked.given.get("Attachments") or ()),
     )
 
 

@@ -5,7 +5,7 @@ Every refusal has AWS's code. Source: SSM API reference (CreateDocument … Modi
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -13,16 +13,18 @@ from sqlalchemy.exc import IntegrityError
 
 from audit.events import Actor, Event
 from audit.store import AuditStore
+from engine.attachments import checksum_of
 from engine.document import Document
 from engine.shelf import DocumentShelf
 from infra.canonical import Json
 from infra.clock import Clock
 from infra.db import Database, Transaction
-from playbooks.documents.content import Draft, examined
+from playbooks.documents.attachments import Files, Gathering, Objects
+from playbooks.documents.content import Draft, examined, with_files
 from playbooks.documents.named import DocumentVersion, NamedDocument
 from playbooks.documents.naming import Wanted, wanted
 from playbooks.documents.refusals import SsmRefused
-from playbooks.documents.store import DocumentStore, Reader, TagStore
+from playbooks.documents.store import AttachmentStore, DocumentStore, Reader, TagStore
 
 MOST_DOCUMENTS: Final = 500
 MOST_VERSIONS: Final = 1_000
@@ -45,6 +47,9 @@ class DocumentParts:
     shelf: DocumentShelf
     clock: Clock
     account: str
+    attachments: AttachmentStore = field(default_factory=AttachmentStore)
+    objects: Objects | None = None
+    """Where attachments are fetched from; None = nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,15 @@ class Described:
     version: DocumentVersion
     document: Document
     tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that a document names; without a size it is not kept here."""
+
+    name: str
+    digest: str
+    size: int | None
 
 
 class Documents:
@@ -68,6 +82,7 @@ class Documents:
 
     def create(self, draft: Draft, tags: Mapping[str, str], by: Actor) -> Described:
         """Keep a new document. Raises SsmRefused."""
+        draft, files = self._attached(draft)
         document, now = examined(draft, number=1), self._parts.clock()
         named = NamedDocument(draft.name, now)
         version = _version(draft, document, number=1, at=now)
@@ -79,13 +94,14 @@ class Documents:
                 raise SsmRefused("DocumentLimitExceeded", f"There are {MOST_DOCUMENTS} documents already.")
             self._store.add(tx, named)
             self._store.add_version(tx, version)
-            self._parts.shelf.put(tx, document)
+            self._keep(tx, document, files)
             self._parts.tags.put(tx, KIND, draft.name, tags)
             self._say(tx, "document.created", by, name=draft.name, sha256=document.digest)
         return Described(named, version, document, dict(tags))
 
     def update(self, draft: Draft, target: str, by: Actor) -> Described:
         """Make a new latest version of a document; the default stays. Raises SsmRefused."""
+        draft, files = self._attached(draft)
         repeated = SsmRefused("DuplicateDocumentVersionName", f"There is a version {draft.version_name} already.")
         with self._unless_taken(repeated), self._parts.db.transaction() as tx:
             named = self._locked(tx, draft.name)
@@ -98,7 +114,7 @@ class Documents:
             named = replace(named, latest_version=version.number, last_number=version.number)
             self._store.add_version(tx, version)
             self._store.save(tx, named)
-            self._parts.shelf.put(tx, document)
+            self._keep(tx, document, files)
             self._say(tx, "document.updated", by, name=named.name, version=version.number, sha256=document.digest)
             tags = self._parts.tags.of(tx, KIND, named.name)
         return Described(named, version, document, tags)
@@ -119,6 +135,21 @@ class Documents:
             raise SsmRefused("DuplicateDocumentVersionName", text)
         kept = replace(draft, target_type=draft.target_type or latest.target_type, requires=latest.requires)
         return _version(kept, document, number=number, at=self._parts.clock()), document
+
+    def _attached(self, draft: Draft) -> tuple[Draft, Files]:
+        """The draft with the checksums of its attachments, and their contents. Raises SsmRefused."""
+        if not draft.attachments:
+            return draft, {}
+        if self._parts.objects is None:
+            raise SsmRefused("ValidationException", "Attachments cannot be fetched here.")
+        document = examined(draft, number=1)
+        files = Gathering(self._parts.objects, self).files(draft.attachments, document)
+        return with_files(draft, document, files), files
+
+    def _keep(self, tx: Transaction, document: Document, files: Files) -> None:
+        self._parts.shelf.put(tx, document)
+        for content in files.values():
+            self._parts.attachments.put(tx, content)
 
     def set_default(self, name: str, number: int, by: Actor) -> tuple[NamedDocument, DocumentVersion]:
         """Make a version the default. Raises SsmRefused."""
@@ -218,6 +249,22 @@ class Documents:
         except SsmRefused as error:
             code = _START_CODES.get(error.code, error.code)
             raise SsmRefused(code, str(error)) from error
+
+    def attached(self, document: str, version: str, name: str) -> bytes | None:
+        """A file of a document, for an AttachmentReference. Raises SsmRefused."""
+        digest = checksum_of(self.describe(document, version).document, name)
+        return self.attachment(digest) if digest else None
+
+    def attachment(self, digest: str) -> bytes | None:
+        """The file of that SHA-256, if it is kept."""
+        with self._parts.db.reading() as connection:
+            return self._parts.attachments.content(connection, digest)
+
+    def attachments(self, document: Document) -> list[Attachment]:
+        """The files that a document names, with their sizes where they are kept."""
+        with self._parts.db.reading() as connection:
+            named = [(name, checksum_of(document, name)) for name in document.files]
+            return [Attachment(name, sha, self._parts.attachments.size(connection, sha)) for name, sha in named]
 
     # -- the way to a version
 

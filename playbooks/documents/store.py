@@ -1,5 +1,6 @@
 """The tables of named documents: names with their versions, tags and previews. The texts are the engine's."""
 
+import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -9,6 +10,7 @@ from sqlalchemy import (
     Column,
     Connection,
     Integer,
+    LargeBinary,
     Row,
     String,
     Table,
@@ -21,6 +23,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from infra.db import Instant, Transaction, metadata
 from playbooks.documents.named import DocumentVersion, NamedDocument
@@ -62,6 +65,14 @@ preview_table = Table(
     Column("id", String(36), primary_key=True),
     Column("created_at", Instant, nullable=False),
     Column("facts", Text, nullable=False),
+)
+
+attachment_table = Table(
+    "ssm_attachment",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("size", Integer, nullable=False),
+    Column("content", LargeBinary, nullable=False),
 )
 
 Reader = Connection | Transaction
@@ -150,6 +161,27 @@ class DocumentStore:
     def remove_version(self, tx: Transaction, name: str, number: int) -> None:
         """Forget one version."""
         tx.execute(delete(version_table).where(and_(version_table.c.name == name, version_table.c.number == number)))
+
+
+class AttachmentStore:
+    """Keeps files by the SHA-256 of their content; what executions may still need is never deleted."""
+
+    def put(self, tx: Transaction, content: bytes) -> None:
+        """Keep a file, once."""
+        upsert = sqlite.insert(attachment_table) if tx.is_sqlite else postgresql.insert(attachment_table)
+        row = {"digest": hashlib.sha256(content).hexdigest(), "size": len(content), "content": content}
+        tx.execute(upsert.values(**row).on_conflict_do_nothing())
+
+    def content(self, reader: Reader, digest: str) -> bytes | None:
+        """A file."""
+        found = reader.execute(select(attachment_table.c.content).where(attachment_table.c.digest == digest)).scalar()
+        return bytes(found) if found is not None else None
+
+    def size(self, reader: Reader, digest: str) -> int | None:
+        """How many bytes a file has."""
+        query = select(attachment_table.c.size).where(attachment_table.c.digest == digest)
+        found: int | None = reader.execute(query).scalar()
+        return found
 
 
 class TagStore:

@@ -105,7 +105,7 @@ def test_a_json_document_comes_back_as_yaml_that_means_the_same(world: ApiWorld)
         ({"name": "AWS-Mine"}, "ValidationException", "AWS keeps"),
         ({"name": "ab"}, "ValidationException", "regular expression"),
         ({"name": "Ask-First"}, "DocumentAlreadyExists", "already exists"),
-        ({"Attachments": [{"Key": "SourceUrl", "Values": ["s3://a/b"]}]}, "ValidationException", "Attachments"),
+        ({"Attachments": [{"Key": "SourceUrl", "Values": ["a/b"]}]}, "ValidationException", "s3://BUCKET/KEY"),
     ],
 )  # fmt: skip
 def test_a_document_that_aws_would_refuse_is_refused_with_its_code(
