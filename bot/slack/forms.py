@@ -224,7 +224,7 @@ class Forms:
         is_above: bool = False,
     ) -> str | None:
         """Open a preview and fill it in behind the acknowledgement; returns what to say where it does not open."""
-        title = f"Preview: {facts.name}"
+        title = facts.title
         view_id = self._door.open_view(client, body, preview_blocks.looking(title), is_above=is_above)
         if not view_id:
             return replies.NO_PREVIEW

@@ -241,6 +241,11 @@ def _progress(facts: ExecutionFacts) -> str:
     lines = [f":white_check_mark: {done} steps done"] if done > MOST_UNFOLDED else []
     lines += [f"… {len(told) - MOST_STEPS} earlier steps"] if len(told) > MOST_STEPS else []
     lines += [_step(step) for step in told[-MOST_STEPS:]]
+    held = next((step for step in facts.steps if step.name == facts.held), None) if facts.held else None
+    if held is not None:
+        lines.append(
+            f":point_right: Next: *{t.line(held.description or held.name, 200)}* {t.code(t.cut(held.name, 60))}"
+        )
     if ahead and not facts.is_over:
         lines.append(f":white_circle: up to {ahead} more")
     return "\n".join(lines) or ":white_circle: not begun"

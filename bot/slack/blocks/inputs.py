@@ -36,9 +36,7 @@ Pickers = Mapping[str, Mapping[str, str]]
 """Type of resource -> id -> how people call it. What is in it is chosen from AWS, the rest is typed."""
 
 
-def input_of(
-    parameter: Parameter, given: str, pickers: Pickers, region: str = "", *, is_secret: bool = False
-) -> Block:
+def input_of(parameter: Parameter, given: str, pickers: Pickers, region: str = "", *, is_secret: bool = False) -> Block:
     """The input of one parameter, with what was given or is the default in it; the default of a secret is not shown.
 
     A picker's id names its `region`: Slack keeps what was chosen in a block that keeps its id.

@@ -37,10 +37,12 @@ def view(title: str, facts: PreviewFacts) -> Block:
     lost = told(found.consequences)
     blocks: list[Block] = [t.section("ends", _ends(facts))]
     if lost:
-        lines = [f":warning: {t.line(each, 400)}" for each in lost[:MOST_LOST]]
+        touched = list(dict.fromkeys(each.resource for each in found.consequences))
+        lines = t.consequences(lost, touched, MOST_LOST)
         more = len(lost) - MOST_LOST
         lines += [f"… and {more} more"] if more > 0 else []
-        blocks += t.paragraphs("\n".join(["*What it takes away or changes*", *lines]), "lost")
+        on = f" on {t.code(t.cut(touched[0], 100))}" if len(touched) == 1 and touched[0] else ""
+        blocks += t.paragraphs("\n".join([f"*What it takes away or changes*{on}", *lines]), "lost")
     else:
         blocks.append(t.section("lost", "*What it takes away or changes*\nNothing that I can see."))
     blocks += t.paragraphs("\n".join(["*Steps*", *_steps(found)]), "steps")
@@ -50,7 +52,8 @@ def view(title: str, facts: PreviewFacts) -> Block:
 
 
 def _view(title: str, blocks: list[Block]) -> Block:
-    return {"type": "modal", "title": t.plain(title, TITLE), "close": t.plain("Back", TITLE), "blocks": blocks}
+    named = [t.section("playbook", f"*{t.line(title, 200)}*"), *blocks]
+    return {"type": "modal", "title": t.plain("Preview", TITLE), "close": t.plain("Back", TITLE), "blocks": named}
 
 
 def _ends(facts: PreviewFacts) -> str:
@@ -82,7 +85,8 @@ def _step(step: PreviewStep, found: Preview, indent: str) -> Iterator[str]:
     place = f" #{step.iteration}" if step.iteration else ""
     why = f", {t.line(step.why, 160)}" if step.why else ""
     fails = ". *It fails*" if step.fails is Failing.SURELY else ""
-    yield f"{indent}{emoji} {t.code(f'{step.name}{place}')} {what} _({reach}{why})_{fails}"
+    how = f" _({reach}{why})_" if step.reach is not Reach.SURE or why else ""
+    yield f"{indent}{emoji} {t.code(f'{step.name}{place}')} {what}{how}{fails}"
     for call in step.calls[:MOST_CALLS]:
         yield f"{indent}        calls {t.code(call.name)}"
     if step.child is not None:

@@ -175,9 +175,9 @@ FORMS = {
         carried={"channel": "C1"},
     ),
     "picking_nothing": picker([f.playbook()], [], carried={"channel": "C1"}),
-    "preview": preview.view("Preview: recover-instance", f.previewed()),
-    "preview_looking": preview.looking("Preview: recover-instance"),
-    "preview_problem": preview.problem("Preview: recover-instance", "AWS does not answer."),
+    "preview": preview.view("Recover an instance", f.previewed()),
+    "preview_looking": preview.looking("Recover an instance"),
+    "preview_problem": preview.problem("Recover an instance", "AWS does not answer."),
     "reject": form.reject_form("r1", "Stop i-1 and start it?"),
     "notice": form.notice("Not started", "You may not run `nap`."),
 }
