@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from approvals import policy
-from approvals.quorum import is_reached
+from approvals.quorum import is_reached, missing
 from approvals.request import ApprovalChange, ApprovalRequest, Decision, Verdict
 from audit.events import Actor, Event
 from playbooks.absences import Away
@@ -216,7 +216,11 @@ class Answering:
             return (
                 f"Whoever is {'in' if titles else 'on'} {where} asked for this or never may, so nobody can approve it."
             )
-        return f"Only {len(could)} could approve this, and nobody for two groups: it needs more people."
+        short = zip(titles, missing(replace(request, decisions=could)), strict=False)
+        lacking = ", ".join(f"{title} lacks {number}" for title, number in short if number)
+        if lacking:
+            return f"Too few could approve this, nobody for two groups: {lacking}."
+        return f"Only {len(could)} could approve this, and it takes {request.minimum}."
 
     def _named(self, request: ApprovalRequest, opened: Opened | None = None) -> Mapping[str, tuple[int, ...]]:
         """Each entry that stands for somebody who is here, or stands in for somebody, and its groups."""
