@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +25,7 @@ alarm_table = Table(
     Column("received_at", Instant, nullable=False),
     Column("alarm", Text, nullable=False),
     Column("outcome", Text, nullable=False),
+    Column("care", Text, nullable=True),
     Index("ix_alarm_alarm_id", "alarm_id", "changed_at"),
 )
 
@@ -97,7 +98,7 @@ class AlarmStore:
             "changed_at": alarm.changed_at,
             "received_at": record.received_at,
             "alarm": _encode(alarm),
-            "outcome": _outcome(record),
+            **_outcome(record),
         }
         try:
             with tx.attempt():
@@ -108,7 +109,7 @@ class AlarmStore:
 
     def conclude(self, tx: Transaction, record: AlarmRecord) -> None:
         """Remember what became of it."""
-        change = update(alarm_table).where(alarm_table.c.key == record.key).values(outcome=_outcome(record))
+        change = update(alarm_table).where(alarm_table.c.key == record.key).values(**_outcome(record))
         tx.execute(change)
 
     def get(self, connection: Connection | Transaction, key: str) -> AlarmRecord | None:
@@ -159,9 +160,11 @@ def batched(keys: list[str]) -> Iterator[list[str]]:
     return (keys[start : start + MOST_KEYS] for start in range(0, len(keys), MOST_KEYS))
 
 
-def _outcome(record: AlarmRecord) -> str:
+def _outcome(record: AlarmRecord) -> dict[str, str | None]:
+    """The columns that change. Care has its own, which processes of before it neither stumble over nor overwrite."""
     found = [record.verdict, record.playbooks, record.channel, record.why, record.executions]
-    return json.dumps(found if record.care == NO_CARE else [*found, asdict(record.care)], default=datetime.isoformat)
+    care = json.dumps(asdict(record.care), default=datetime.isoformat) if record.care != NO_CARE else None
+    return {"outcome": json.dumps(found), "care": care}
 
 
 def _encode(alarm: Alarm) -> str:
@@ -171,23 +174,31 @@ def _encode(alarm: Alarm) -> str:
 def _decode(row: Mapping[str, Any] | Any) -> AlarmRecord:
     plain = json.loads(row["alarm"])
     plain["changed_at"] = datetime.fromisoformat(plain["changed_at"])
-    plain["metrics"] = tuple(AlarmMetric(**metric) for metric in plain["metrics"])
+    plain["metrics"] = tuple(AlarmMetric(**_known(AlarmMetric, metric)) for metric in plain["metrics"])
     plain["children"] = tuple(plain["children"])
+    # Care was the last of them once: where it is there, a process of before the column has written it.
     verdict, playbooks, channel, why, executions, *care = json.loads(row["outcome"])
     return AlarmRecord(
         row["key"],
-        Alarm(**plain),
+        Alarm(**_known(Alarm, plain)),
         row["received_at"],
         verdict,
         tuple((name, title) for name, title in playbooks),
         channel,
         why,
         tuple(executions),
-        _care(care[0]) if care else NO_CARE,
+        _care(care[0] if care else json.loads(row["care"] or "null")),
     )
 
 
-def _care(plain: Mapping[str, Any]) -> Care:
+def _known(kind: type[Any], plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the fields that a newer process has added."""
+    return {each.name: plain[each.name] for each in fields(kind) if each.name in plain}
+
+
+def _care(plain: Mapping[str, Any] | None) -> Care:
+    if plain is None:
+        return NO_CARE
     people = {name: Actor(**plain[name]) if plain[name] else None for name in ("acknowledged_by", "muted_by")}
     times = {
         name: datetime.fromisoformat(plain[name]) if plain[name] else None
