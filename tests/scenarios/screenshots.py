@@ -107,13 +107,40 @@ def _form(stage: Stage) -> None:
 def _alarm(stage: Stage) -> None:
     """An alarm that people answer, with its picture in the thread."""
     fleet.turn_red(stage.world.aws.client, HIGH_CPU)
-    for name, screen in (("alarm-desktop", stage.desk), ("alarm-phone", stage.phone)):
-        card = screen.card(HIGH_CPU, "Acknowledge", "1 reply")
-        card.filter(has_text="running").wait_for()
-        stage.keep(name, screen, card)
+    card = stage.phone.card(HIGH_CPU, "Acknowledge", "1 reply")
+    card.filter(has_text="running").wait_for()
+    stage.keep("alarm-phone", stage.phone, card)
     pane = stage.desk.thread(stage.desk.card(HIGH_CPU))
     stage.keep("alarm-picture", stage.desk, pane.locator(".thread-head"), pane.locator(".msg").last)
     stage.desk.close_thread()
+    stage.desk.button(stage.desk.card(HIGH_CPU, "Acknowledge"), "Preview").click()
+    stage.desk.form.get_by_text("Nothing was changed").wait_for()
+    stage.keep("preview", stage.desk, stage.desk.form)
+    stage.desk.form.get_by_role("button", name="Back", exact=True).click()
+
+
+def _steps(stage: Stage) -> None:
+    """Sam starts something step by step on the phone."""
+    phone, fleet_ = stage.phone, stage.world.fleet
+    assert fleet_ is not None
+    phone.type("/playbook run start-instance --step")
+    phone.form.locator("input.bk-plain-input").first.fill(fleet_.instances["batch-1"])
+    phone.form.get_by_role("button", name="Start", exact=True).click()
+    card = phone.card("Start an instance", "Run the rest")
+    card.wait_for()
+    stage.keep("step-by-step", phone, card)
+
+
+def _busy(stage: Stage) -> None:
+    """Lee wants what the recovery works on."""
+    desk, fleet_ = stage.desk, stage.world.fleet
+    assert fleet_ is not None
+    desk.type("/playbook run restart-instance")
+    desk.form.locator("input.bk-plain-input").first.fill(fleet_.instances["web-1"])
+    desk.form.get_by_role("button", name="Start", exact=True).click()
+    desk.form.get_by_text("Take over", exact=True).wait_for()
+    stage.keep("busy", desk, desk.form)
+    desk.form.locator(".modal-x").click()
 
 
 def _question(stage: Stage) -> None:
@@ -177,7 +204,9 @@ def _morning(stage: Stage) -> None:
     stage.keep("digest", stage.desk, card)
 
 
-SCENES: Final[Sequence[Callable[[Stage], None]]] = (_form, _alarm, _question, _home, _end, _story, _morning)
+SCENES: Final[Sequence[Callable[[Stage], None]]] = (
+    _form, _alarm, _question, _home, _busy, _end, _story, _steps, _morning,
+)  # fmt: skip
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER)
