@@ -102,10 +102,13 @@ class Deciding:
     # -- answers
 
     def find(self, request_id: str, by: Identity, verdict: str) -> Found:
-        """Read a question. Raises NoLongerOpen (audited)."""
+        """Read a question, with those on call and those away known. Raises NoLongerOpen (audited)."""
         with self.db.reading() as connection:
             found = self.read(connection, request_id, verdict)
-        return found or self.unknown(request_id, by, verdict)
+        if found is None:
+            self.unknown(request_id, by, verdict)
+        self.refresh(names_of(found.request))
+        return found
 
     def unknown(self, request_id: str, by: Identity, verdict: str) -> NoReturn:
         """Somebody answers what was never asked here. Raises NoLongerOpen (audited)."""
@@ -143,6 +146,7 @@ class Deciding:
         `seen` is the mark of the situation that the person was shown; "" = none since the question was asked. Raises
         SituationChanged where it is another now.
         """
+        self.refresh(names_of(found.request))
         situation = self._situation(found, by)
         lapsed = self._lapsed_as_known(found.request)
 
@@ -171,7 +175,6 @@ class Deciding:
 
     def _situation(self, found: Found, by: Identity) -> Situation | None:
         """What is so now, looked at before the transaction; nobody looks for somebody whose answer cannot count."""
-        self.refresh(names_of(found.request))
         if self.lookout is None or found.known is None or not self.answering.standing(found.request, by).is_listed:
             return None
         return self.lookout.quickly(found.known)
@@ -294,7 +297,6 @@ class Deciding:
         then: Then = leave_it,
     ) -> None:
         """One change of a question by a person; a refusal is audited in the same transaction."""
-        self.refresh(names_of(found.request))
         refusal: policy.DecisionRefused | Refused | None = None
         news: SituationChanged | None = None
         with self.db.transaction() as tx:

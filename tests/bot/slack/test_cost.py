@@ -11,8 +11,8 @@ from sqlalchemy.engine import Engine
 
 from tests.bot.slack.rig import Rig
 
-MOST_READ = 3
-"""The question, its run, the big pause."""
+MOST_READ = 4
+"""The question, its run, the big pause; and who has said since that they are away."""
 MOST_WRITTEN = 6
 """The run and the question, locked; the question, changed; the chain's head, the event, the head again."""
 
@@ -55,7 +55,7 @@ def counted(bot: Rig, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cost]:
         event.remove(Engine, "before_cursor_execute", count)
 
 
-def test_an_approving_click_is_one_look_and_one_transaction(rig_anywhere: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_approving_click_looks_and_writes_once(rig_anywhere: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever clicks waits for every statement: there are few, and one commit."""
     bot = rig_anywhere
     bot.started()
@@ -63,7 +63,7 @@ def test_an_approving_click_is_one_look_and_one_transaction(rig_anywhere: Rig, m
     with counted(bot, monkeypatch) as cost:
         bot.click("approve", value, bot.sam)
 
-    assert cost.blocks == ["reading", "transaction"]
+    assert cost.blocks == ["reading", "reading", "transaction"]
     assert len(cost.reads) <= MOST_READ, cost.reads
     assert len(cost.writes) <= MOST_WRITTEN, cost.writes
     assert bot.newest().approvals[0].status == "Approved"
@@ -77,7 +77,7 @@ def test_a_refused_click_is_as_cheap(rig_anywhere: Rig, monkeypatch: pytest.Monk
     with counted(bot, monkeypatch) as cost:
         bot.click("approve", value, bot.lee)
 
-    assert cost.blocks == ["reading", "transaction"]
+    assert cost.blocks == ["reading", "reading", "transaction"]
     assert len(cost.reads) <= MOST_READ, cost.reads
     assert len(cost.writes) <= MOST_WRITTEN, cost.writes
 
