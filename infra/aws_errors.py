@@ -22,6 +22,7 @@ THROTTLING_CODES = frozenset(
         "SlowDown",
     }
 )
+EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 DENIED_CODES = frozenset(
     {
         "AccessDenied",
@@ -52,6 +53,21 @@ class AwsRefused(Exception):
     def is_throttling(self) -> bool:
         """Whether it is worth trying again later."""
         return self.code in THROTTLING_CODES
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether the credentials, or the request's signature, were too old."""
+        return self.code in EXPIRED_CODES
+
+    @property
+    def is_trouble_of_aws(self) -> bool:
+        """Whether AWS itself is in trouble: what was asked may or may not have been done."""
+        return self.status >= 500 and self.code not in (NOT_IMPLEMENTED, "UnknownOperationException")
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether the same call may be taken later: this is no answer to what was asked."""
+        return self.is_throttling or self.is_expired or self.is_trouble_of_aws
 
     @property
     def is_denied(self) -> bool:
