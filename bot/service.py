@@ -33,9 +33,9 @@ from engine.scripts.script import ScriptPolicy
 from engine.shelf import DocumentShelf
 from engine.ssm import SsmEngine, SsmSurroundings
 from engine.ssm_adoption import AdoptionRule
-from engine.ssm_commands import Telling
 from engine.ssm_runner import SsmRunner
 from engine.ssm_store import Look, SsmStore
+from engine.ssm_telling import Telling
 from engine.store import ExecutionStore
 from engine.stored_parameters import ReadAhead
 from infra import s3_objects
@@ -251,8 +251,8 @@ class Service:
 
     def _hear_from_aws(self, tx: Transaction, aws_execution_id: str) -> None:
         is_known = self.ssm_store.wake_by_aws_id(tx, aws_execution_id, self.clock())
-        if not is_known and self.uses_ssm:
-            tx.on_commit(self.ssm_runner.hear)
+        if not is_known:
+            self.ssm_store.wake_watch(tx, self.clock())
 
     # -- floor 4
 

@@ -255,7 +255,8 @@ def _ssm_parts(service: Service, stopping: threading.Event) -> list[Part]:
     """Following AWS, where it runs anything for us."""
     if not service.uses_ssm:
         return []
-    return [led(service, "ssm", service.ssm_runner.run, stopping, wake=service.ssm_runner.wake)]
+    runner = service.ssm_runner
+    return [led(service, "ssm", runner.run, stopping, wake=runner.wake, fence=runner.led_by)]
 
 
 def event_parts(service: Service, stopping: threading.Event) -> list[Part]:

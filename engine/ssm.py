@@ -119,7 +119,7 @@ class SsmEngine:
             "actor": [signal.actor.kind, signal.actor.id, signal.actor.name],
             "payload": dict(signal.payload),
         }
-        if not self._ssm.tell(tx, _signal_id(told), execution_id, "signal", told):
+        if not self._ssm.tell(tx, _signal_id(told, len(state.steps)), execution_id, "signal", told):
             return
         payload: dict[str, Json] = dict(signal.payload)
         event = Event("signal.received", state.id, signal.actor, {"signal": str(signal.type), "payload": payload})
@@ -148,7 +148,11 @@ class SsmEngine:
         return claimed.execution
 
 
-def _signal_id(told: Mapping[str, Json]) -> str:
-    """One answer of one actor to one step is one command, however often it is delivered."""
+def _signal_id(told: Mapping[str, Json], steps: int) -> str:
+    """One answer of one actor to one step is one command, however often it is delivered.
+
+    What starts or stops a step is the same wish only as long as no further step (of the `steps`) is known.
+    """
     parts = [told["type"], told["step_execution_id"], told["actor"], told["payload"]]
+    parts += [] if told["type"] in ANSWERS else [steps]
     return str(uuid.uuid5(NAMESPACE, f"signal/{canonical(parts)}"))

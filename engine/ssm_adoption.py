@@ -5,17 +5,19 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
 from audit.events import Actor, Event
 from engine.document import Document, RunbookRefused
 from engine.execution import Change, Execution
+from engine.performing import RecordingAws
 from engine.rules import NAMESPACE
-from engine.ssm_commands import Telling
 from engine.ssm_mirror import moment
+from engine.ssm_reading import Told, pages, read
 from engine.ssm_store import Look
+from engine.ssm_telling import Telling
 from engine.validation import parse
 from infra.aws_errors import AwsRefused, AwsUnreachable
 from infra.canonical import Json
@@ -37,61 +39,56 @@ class AdoptionRule:
 
 
 class Adoption:
-    """Looks for executions that nobody follows yet. Used by one thread."""
+    """Looks for executions that nobody follows yet. Raises NotLeading."""
 
     def __init__(self, here: Telling, rules: Sequence[AdoptionRule]) -> None:
         self._here, self._rules = here, tuple(rules)
-        self._next: datetime | None = None
 
-    def pump(self, *, at_once: bool = False) -> timedelta:
-        """Look when it is time; returns how long until then. What AWS refuses is logged, and asked again later."""
-        now = self._here.clock()
-        if not self._rules:
-            return timedelta(days=1)
-        if not at_once and self._next is not None and now < self._next:
-            return self._next - now
-        self._next = now + EVERY
-        for region in dict.fromkeys(rule.region for rule in self._rules):
-            try:
-                self._look(region)
-            except (AwsRefused, AwsUnreachable) as error:
-                log.warning("executions of others cannot be listed", region=region, error=str(error))
-        return EVERY
+    def begin(self) -> None:
+        """Ask at once in each Region that a rule names."""
+        with self._here.transaction() as tx:
+            self._here.ssm.watch(tx, [*dict.fromkeys(rule.region for rule in self._rules)], self._here.clock())
 
-    def _look(self, region: str) -> None:
-        """Adopt what runs in one Region; not while starts of ours are on their way, which look like others'."""
-        aws = self._here.aws_for(Look("", "", region, "", 0.0, None), "")
-        filters = [{"Key": "ExecutionStatus", "Values": [*OPEN]}]
-        found: list[Mapping[str, Any]] = []
-        page: dict[str, Any] = {}
-        while True:
-            answer = aws.call("ssm", "DescribeAutomationExecutions", {"Filters": filters, "MaxResults": 50, **page})
-            found += answer.get("AutomationExecutionMetadataList") or ()
-            if not answer.get("NextToken"):
-                break
-            page = {"NextToken": answer["NextToken"]}
+    def look(self, watch: Look, began: datetime) -> None:
+        """Adopt what runs in one Region. What AWS refuses is logged, and asked again later."""
+        try:
+            self._look(watch)
+        except (AwsRefused, AwsUnreachable) as error:
+            log.warning("executions of others cannot be listed", region=watch.region, error=str(error))
+        with self._here.transaction() as tx:
+            self._here.ssm.looked(
+                tx, watch.execution_id, look_at=self._here.clock() + EVERY, pause=EVERY.total_seconds(), began=began
+            )
+
+    def _look(self, watch: Look) -> None:
+        """Not while starts of ours are on their way, which look like others'."""
+        aws, region = self._here.aws(watch), watch.region
+        asked = {"Filters": [{"Key": "ExecutionStatus", "Values": [*OPEN]}]}
+        found = [*pages(aws, "DescribeAutomationExecutions", asked, "AutomationExecutionMetadataList")]
         wanted = [each for each in found if self._rule(region, each) and not each.get("ParentAutomationExecutionId")]
         with self._here.db.reading() as connection:
             known = self._here.ssm.by_aws_id(connection, [str(each["AutomationExecutionId"]) for each in wanted])
             is_busy = self._here.ssm.has_starts(connection)
-        for each in wanted:
-            if str(each["AutomationExecutionId"]) not in known and not is_busy:
-                self._adopt(region, each)
+        strangers = [each for each in wanted if str(each["AutomationExecutionId"]) not in known and not is_busy]
+        for each in strangers:
+            try:
+                self._adopt(aws, region, each)
+            except AwsRefused as error:  # one that may not be read must not hide all others
+                name = each.get("DocumentName")
+                log.warning("an execution of others cannot be read", document=name, region=region, error=str(error))
 
-    def _rule(self, region: str, told: Mapping[str, Any]) -> AdoptionRule | None:
+    def _rule(self, region: str, told: Told) -> AdoptionRule | None:
         name = str(told.get("DocumentName") or "").rpartition("/")[2]
         rules = (rule for rule in self._rules if rule.region == region)
         return next((rule for rule in rules if fnmatch.fnmatchcase(name, rule.document)), None)
 
-    def _adopt(self, region: str, told: Mapping[str, Any]) -> None:
+    def _adopt(self, aws: RecordingAws, region: str, told: Told) -> None:
         rule = self._rule(region, told)
         aws_id = str(told["AutomationExecutionId"])
-        aws = self._here.aws_for(Look("", aws_id, region, "", 0.0, None), "")
         document = _document(aws.call("ssm", "GetDocument", _reference(told)), told)
         if rule is None or document is None:
             return
-        answer = aws.call("ssm", "GetAutomationExecution", {"AutomationExecutionId": aws_id})
-        parameters = (answer.get("AutomationExecution") or {}).get("Parameters") or {}
+        parameters = read(aws, aws_id).get("Parameters") or {}
         now = self._here.clock()
         state = Execution(
             id=str(uuid.uuid5(NAMESPACE, f"adopted/{region}/{aws_id}")),
@@ -121,7 +118,7 @@ class Adoption:
             Event("execution.started", state.id, state.started_by, data),
             Event("execution.adopted", state.id, data={"aws_id": state.aws_id}),
         )
-        with self._here.db.transaction() as tx:
+        with self._here.transaction() as tx:
             if self._here.store.get(tx, state.id) is not None:
                 return
             self._here.shelf.put(tx, document)
@@ -130,14 +127,14 @@ class Adoption:
         log.info("execution adopted", execution=state.id, aws_id=state.aws_id, document=state.document_name)
 
 
-def _reference(told: Mapping[str, Any]) -> dict[str, str]:
+def _reference(told: Told) -> dict[str, str]:
     members = {"Name": str(told["DocumentName"])}
     if told.get("DocumentVersion"):
         members["DocumentVersion"] = str(told["DocumentVersion"])
     return members
 
 
-def _document(answer: Mapping[str, Any], told: Mapping[str, Any]) -> Document | None:
+def _document(answer: Told, told: Told) -> Document | None:
     """The document as it is there; one that we cannot read is left to AWS."""
     name, version = str(told["DocumentName"]), str(answer.get("DocumentVersion") or told.get("DocumentVersion") or "1")
     try:
@@ -147,7 +144,7 @@ def _document(answer: Mapping[str, Any], told: Mapping[str, Any]) -> Document | 
         return None
 
 
-def _starter(told: Mapping[str, Any]) -> Actor:
+def _starter(told: Told) -> Actor:
     """Who started it there: a principal of AWS's."""
     arn = str(told.get("ExecutedBy") or "aws:ssm")
     return Actor("person" if ":user/" in arn or ":assumed-role/" in arn else "system", arn, arn.rpartition("/")[2])

@@ -1,30 +1,32 @@
 """Follows every execution that AWS runs: tells AWS what is wanted, mirrors its answers, says when it gets none.
 
-One way to look at an execution: take its row, tell AWS what is still to be told, read it, save what changed, give the
-row back with the moment of the next look. Reads are batched and stay within AWS's rates.
+One way to look at an execution: tell AWS what is still to be told, read it, save what changed with the moment of the
+next look. Many that stand still are read with one request.
 """
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import structlog
 
 from audit.events import Event
+from engine import ssm_notices as notices
 from engine.execution import FINAL, Change, Execution, Status
 from engine.ssm_adoption import Adoption, AdoptionRule
-from engine.ssm_commands import EXPIRED, Teller, Telling, save
+from engine.ssm_commands import Teller
 from engine.ssm_mirror import lost, mirrored, status_of
+from engine.ssm_reading import Told, read
 from engine.ssm_store import Look
+from engine.ssm_telling import NotLeading, Telling, save
 from infra.aws_errors import AwsRefused, AwsUnreachable
 from infra.db import DatabaseUnavailable, Transaction
-from infra.rate import Rate
+from infra.leadership import Lead
 
 log = structlog.get_logger(__name__)
 
-CLAIM: Final = timedelta(seconds=60)
 AT_ONCE: Final = 50
 BATCH: Final = 10
 """Values that one filter of DescribeAutomationExecutions takes."""
@@ -35,14 +37,13 @@ AT_A_GATE: Final = 30.0
 """At most, while people are asked."""
 FAILING: Final = 60.0
 """At most, while AWS does not answer."""
-CLOSE_LOOK: Final = 8.0
-"""From this pause on the steps are read each time, not only when the batched answer shows a change."""
+READ_ANYWAY: Final = 2
+"""So many of those that stand still are read step by step in each round: a list of executions does not show all."""
 SILENCE: Final = timedelta(seconds=20)
 """So long AWS may be silent before people are told."""
 FORGOTTEN: Final = timedelta(minutes=5)
 """So long an accepted execution may be unknown to reads (eventual consistency) before it is given up."""
 UNKNOWN: Final = "AutomationExecutionNotFoundException"
-READS_PER_SECOND: Final = 3.0
 IDLE_SECONDS: Final = 30.0
 
 
@@ -51,27 +52,29 @@ class _Seen:
     """What one look brought: AWS's answer, nothing new, or why there was none."""
 
     look: Look
-    answer: Mapping[str, Any] | None = None
+    answer: Told | None = None
     error: AwsRefused | AwsUnreachable | None = None
 
 
 class SsmRunner:
-    """The loop, which one process at a time runs: AWS's rates are the account's, and so are they kept.
+    """The loop, which one process at a time runs: AWS's rates are the account's, and so are they kept."""
 
-    A row is claimed all the same, so that one who was stopped and wakes up does not look at what another looks at.
-    """
-
-    def __init__(self, here: Telling, *, rate: Rate | None = None, adopt: Sequence[AdoptionRule] = ()) -> None:
+    def __init__(self, here: Telling, *, adopt: Sequence[AdoptionRule] = ()) -> None:
         self._here, self._teller = here, Teller(here)
         self._adoption = Adoption(here, adopt)
-        self._has_heard = False
-        self._rate = rate or Rate(READS_PER_SECOND, READS_PER_SECOND)
-        self._stopping = threading.Event()
         self._news = threading.Event()
+        self._read_at: dict[str, datetime] = {}
+        """When each execution was last read step by step."""
+        self._unknown_since: dict[str, datetime] = {}
+        """Since when AWS has said each time that it does not know an execution."""
+
+    def led_by(self, lead: Lead) -> None:
+        """There are several processes: this one calls and writes while it leads."""
+        self._here.lead = lead
 
     def run(self, stop: threading.Event) -> None:
         """Follow until `stop` is set, woken by commits."""
-        self._stopping = stop
+        self._here.pause = stop.wait
         self._here.db.listen(self._news.set)
         has_begun = False
         while not stop.is_set():
@@ -81,6 +84,9 @@ class SsmRunner:
                     self.begin()
                     has_begun = True
                 pause = self.pump()
+            except NotLeading:
+                log.warning("following AWS left to another process")
+                return
             except DatabaseUnavailable as error:
                 log.warning("the mirror waits for the database", error=str(error))
                 pause = 1.0
@@ -90,22 +96,21 @@ class SsmRunner:
             self._news.wait(pause)
 
     def begin(self) -> None:
-        """Nobody else follows: what a dead process has claimed is free."""
-        with self._here.db.transaction() as tx:
-            self._here.ssm.free_all(tx)
+        """Ask at once for what others have started."""
+        self._adoption.begin()
 
     def wake(self) -> None:
         """Look up."""
         self._news.set()
 
     def pump(self) -> float:
-        """Look at everything that is due; returns the seconds until something is due next."""
+        """Look at everything that is due; returns the seconds until something is due next. Raises NotLeading."""
         here, began = self._here, self._here.clock()
-        heard, self._has_heard = self._has_heard, False
-        limit = min(self._adoption.pump(at_once=heard).total_seconds(), IDLE_SECONDS)
-        with here.db.transaction() as tx:
-            looks = here.ssm.claim(tx, began, until=began + CLAIM, limit=AT_ONCE)
-        told = [self._told(look) for look in looks]
+        with here.db.reading() as connection:
+            due = here.ssm.due(connection, began, limit=AT_ONCE)
+        for watch in (look for look in due if look.is_watch):
+            self._adoption.look(watch, began)
+        told = [self._told(look) for look in due if not look.is_watch]
         for seen in (each for each in told if each.error):
             self._take(seen, began)
         for seen in self._read([each.look for each in told if not each.error]):
@@ -113,13 +118,8 @@ class SsmRunner:
         with here.db.reading() as connection:
             following = here.ssm.next_moment(connection)
         if following is None:
-            return limit
-        return min(max((following - here.clock()).total_seconds(), 0.01), limit)
-
-    def hear(self) -> None:
-        """AWS says that something has happened to an execution that is not followed here."""
-        self._has_heard = True
-        self._news.set()
+            return IDLE_SECONDS
+        return min(max((following - here.clock()).total_seconds(), 0.01), IDLE_SECONDS)
 
     def _told(self, look: Look) -> _Seen:
         try:
@@ -130,21 +130,25 @@ class SsmRunner:
     # -- reading
 
     def _read(self, looks: Sequence[Look]) -> Iterator[_Seen]:
+        """Closely what is new or was woken, and a few others in turn; of the rest whether it has moved."""
         yield from (_Seen(look) for look in looks if not look.aws_id)
         followed = [look for look in looks if look.aws_id]
-        for place in dict.fromkeys((look.region, look.account) for look in followed):
-            here = [look for look in followed if (look.region, look.account) == place]
-            close = [look for look in here if len(here) == 1 or look.pause == 0 or look.pause >= CLOSE_LOOK]
-            rest = [look for look in here if look not in close]
-            for start in range(0, len(rest), BATCH):
-                yield from self._glance(rest[start : start + BATCH])
-            yield from (self._close(look) for look in close)
+        yield from (self._close(look) for look in followed if look.pause == 0)
+        still = sorted(
+            (look for look in followed if look.pause > 0),
+            key=lambda look: self._read_at.get(look.execution_id, datetime.min.replace(tzinfo=UTC)),
+        )
+        yield from (self._close(look) for look in still[:READ_ANYWAY])
+        for place in dict.fromkeys((look.region, look.account) for look in still[READ_ANYWAY:]):
+            here = [look for look in still[READ_ANYWAY:] if (look.region, look.account) == place]
+            for start in range(0, len(here), BATCH):
+                yield from self._glance(here[start : start + BATCH])
 
     def _glance(self, looks: Sequence[Look]) -> Iterator[_Seen]:
         """One request for many; those that have moved are read closely."""
         filters = [{"Key": "ExecutionId", "Values": [look.aws_id for look in looks]}]
         try:
-            answer = self._call(looks[0], "DescribeAutomationExecutions", {"Filters": filters})
+            answer = self._here.aws(looks[0]).call("ssm", "DescribeAutomationExecutions", {"Filters": filters})
         except (AwsRefused, AwsUnreachable) as error:
             yield from (_Seen(look, error=error) for look in looks)
             return
@@ -163,41 +167,50 @@ class SsmRunner:
         return not is_same or str(found.get("CurrentStepName") or "") != step
 
     def _close(self, look: Look) -> _Seen:
+        self._read_at[look.execution_id] = self._here.clock()
         try:
-            answer = self._call(look, "GetAutomationExecution", {"AutomationExecutionId": look.aws_id})
+            return _Seen(look, read(self._here.aws(look), look.aws_id))
         except (AwsRefused, AwsUnreachable) as error:
             return _Seen(look, error=error)
-        return _Seen(look, answer["AutomationExecution"])
-
-    def _call(self, look: Look, operation: str, members: Mapping[str, Any]) -> Mapping[str, Any]:
-        self._stopping.wait(self._rate.take(self._here.clock()).total_seconds())
-        return self._here.aws_for(look, "").call("ssm", operation, members)
 
     # -- what a look brought
 
     def _take(self, seen: _Seen, began: datetime) -> None:
-        """Save it, and give the row back."""
+        """Save it, with the moment of the next look."""
         here, look, now = self._here, seen.look, self._here.clock()
+        self._note_unknown(seen, now)
         since = None if seen.error is None else look.failing_since or now
         changed = False
-        with here.db.transaction() as tx:
+        with here.transaction() as tx:
             before = here.store.get(tx, look.execution_id)
             after = save(tx, here.store, look.execution_id, lambda state: self._change(tx, state, seen, now), (), now)
             changed = before is not None and after is not None and after.version != before.version
             pause = _pause(after, look, changed=changed, is_failing=seen.error is not None)
             look_at = None if after is None or after.is_over else now + timedelta(seconds=pause)
-            here.ssm.release(tx, look.execution_id, look_at=look_at, pause=pause, failing_since=since, began=began)
+            here.ssm.looked(tx, look.execution_id, look_at=look_at, pause=pause, failing_since=since, began=began)
+        if look_at is None:
+            self._read_at.pop(look.execution_id, None)
+
+    def _note_unknown(self, seen: _Seen, now: datetime) -> None:
+        if isinstance(seen.error, AwsRefused) and seen.error.code == UNKNOWN:
+            self._unknown_since.setdefault(seen.look.execution_id, now)
+        else:
+            self._unknown_since.pop(seen.look.execution_id, None)
 
     def _change(self, tx: Transaction, state: Execution, seen: _Seen, now: datetime) -> Change:
+        unknown = self._unknown_since.get(state.id)
+        if unknown is not None and now - unknown >= FORGOTTEN:
+            return lost(state, "AWS does not know this execution any more.", now)
         if seen.error is not None:
-            return _unanswered(state, seen, now)
+            return _unanswered(state, seen.error, seen.look.failing_since or now, now)
         change = Change(state)
         if seen.answer is not None:
             change = mirrored(state, seen.answer, self._here.shelf.of(tx, state), now)
-        if seen.look.failing_since is not None and state.notice:
-            observed = Event("execution.observed", state.id)
-            return Change(replace(change.state, notice=""), (observed, *change.events))
-        return change
+        if seen.look.failing_since is None or notices.lasting(state.notice) == state.notice:
+            return change
+        observed = Event("execution.observed", state.id)
+        state = replace(change.state, notice=notices.lasting(change.state.notice))
+        return Change(state, (observed, *change.events))
 
 
 def _pause(state: Execution | None, look: Look, *, changed: bool, is_failing: bool) -> float:
@@ -210,33 +223,12 @@ def _pause(state: Execution | None, look: Look, *, changed: bool, is_failing: bo
     return min(max(look.pause, SHORTEST) * 1.5, limit)
 
 
-def _unanswered(state: Execution, seen: _Seen, now: datetime) -> Change:
+def _unanswered(state: Execution, error: AwsRefused | AwsUnreachable, since: datetime, now: datetime) -> Change:
     """AWS did not answer, or refused: after a while the card says so, and since when."""
-    error, since = seen.error, seen.look.failing_since or now
-    if state.status in FINAL or error is None:
-        return Change(state)
-    is_unknown = isinstance(error, AwsRefused) and error.code == UNKNOWN
-    if is_unknown and now - since >= FORGOTTEN:
-        return lost(state, "AWS does not know this execution any more.", now)
-    notice = _notice(error, since)
-    if notice == state.notice or (now - since < SILENCE and not _is_denied(error)):
+    is_denied = isinstance(error, AwsRefused) and error.is_denied
+    notice = notices.with_outage(state.notice, error, since)
+    if state.status in FINAL or notice == state.notice or (now - since < SILENCE and not is_denied):
         return Change(state)
     event = Event("execution.unobserved", state.id, data={"reason": notice, "since": since.isoformat()})
-    return Change(replace(state, notice=notice), (event,) if not state.notice else ())
-
-
-def _is_denied(error: AwsRefused | AwsUnreachable) -> bool:
-    return isinstance(error, AwsRefused) and error.is_denied
-
-
-def _notice(error: AwsRefused | AwsUnreachable, since: datetime) -> str:
-    at = f"{since:%H:%M} UTC"
-    if isinstance(error, AwsUnreachable):
-        return f"AWS has not answered since {at}; what is shown here is as of then. I keep asking."
-    if error.code in EXPIRED:
-        return f"My AWS credentials have expired at {at}; what is shown here is as of then."
-    if error.is_denied:
-        return f"AWS refuses me since {at} ({error.code}): {error}"
-    if error.is_throttling:
-        return f"AWS throttles my requests since {at}; what is shown here may be late."
-    return f"AWS cannot say how it stands since {at} ({error.code}): {error}"
+    is_news = notices.lasting(state.notice) == state.notice
+    return Change(replace(state, notice=notice), (event,) if is_news else ())

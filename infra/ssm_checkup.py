@@ -64,7 +64,7 @@ def _denied(aws: AwsSession, who: str, roles: Sequence[str]) -> Iterator[str]:
         f"{home}:automation-execution/{NOBODY}": (
             "GetAutomationExecution", "SendAutomationSignal", "StopAutomationExecution",
         ),
-        "*": ("DescribeAutomationExecutions",),
+        "*": ("DescribeAutomationExecutions", "DescribeAutomationStepExecutions"),
     }  # fmt: skip
     for resource, operations in asked.items():
         yield from _simulated(aws, who, [f"ssm:{name}" for name in operations], resource)

@@ -9,9 +9,9 @@ from audit.store import AuditStore
 from engine.actions import BY_NAME
 from engine.shelf import DocumentShelf
 from engine.ssm import SsmEngine, SsmSurroundings
-from engine.ssm_commands import Telling
 from engine.ssm_runner import SsmRunner
 from engine.ssm_store import SsmStore
+from engine.ssm_telling import Telling
 from engine.store import ExecutionStore
 from infra.aws import Aws, Manner
 from infra.db import Database
@@ -38,9 +38,9 @@ class ApiHost(EngineHost):
         self.engine = SsmEngine(SsmSurroundings(self.store, shelf, rows, BY_NAME, self.clock))
         telling = Telling(
             db, self.store, shelf, rows, lambda look, role: aws.session(role, region=look.region, account=look.account),
-            self.clock,
+            self.clock, rate=Rate(1e6, 1e6),
         )  # fmt: skip
-        self._runner = SsmRunner(telling, rate=Rate(1e6, 1e6))
+        self._runner = SsmRunner(telling)
 
     def _wired(self) -> Aws:
         """AWS, whose requests go straight to the door."""

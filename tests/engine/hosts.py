@@ -25,9 +25,9 @@ from engine.protocol import Engine, StartOrder
 from engine.shelf import DocumentShelf
 from engine.signals import Signal, SignalType
 from engine.ssm import SsmEngine, SsmSurroundings
-from engine.ssm_commands import Telling
 from engine.ssm_runner import SsmRunner
 from engine.ssm_store import SsmStore
+from engine.ssm_telling import Telling
 from engine.store import ExecutionStore
 from infra.clock import utc_now
 from infra.db import Database
@@ -142,8 +142,10 @@ class SsmHost(EngineHost):
         self.store = ExecutionStore(self.audit)
         shelf = DocumentShelf(self.store)
         self.engine = SsmEngine(SsmSurroundings(self.store, shelf, rows, BY_NAME, self.clock))
-        telling = Telling(db, self.store, shelf, rows, lambda look, role: self.ssm.session(role), self.clock)
-        self._runner = SsmRunner(telling, rate=Rate(1e6, 1e6))
+        telling = Telling(
+            db, self.store, shelf, rows, lambda look, role: self.ssm.session(role), self.clock, rate=Rate(1e6, 1e6)
+        )
+        self._runner = SsmRunner(telling)
 
     def settle(self, seconds: float = 0.0) -> None:
         """Let AWS work, and look at it until nothing is new."""

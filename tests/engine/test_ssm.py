@@ -16,9 +16,9 @@ from engine.shelf import DocumentShelf
 from engine.signals import Signal, SignalRefused, SignalType
 from engine.ssm import SsmEngine, SsmSurroundings
 from engine.ssm_adoption import AdoptionRule
-from engine.ssm_commands import Telling
 from engine.ssm_runner import SsmRunner
 from engine.ssm_store import SsmStore
+from engine.ssm_telling import Telling
 from engine.store import ExecutionStore, execution_table
 from engine.validation import parse
 from infra.db import Database
@@ -50,13 +50,14 @@ class Host:
         self.engine = SsmEngine(SsmSurroundings(self.store, shelf, rows, BY_NAME, clock))
         self.telling = Telling(
             db, self.store, shelf, rows, lambda look, role: ssm.session(role), clock,
-            signer=lambda actor: (signers or {}).get(actor.id, ""),
+            signer=lambda actor: (signers or {}).get(actor.id, ""), rate=Rate(1e6, 1e6),
         )  # fmt: skip
-        self.runner = SsmRunner(self.telling, rate=Rate(1e6, 1e6))
+        self.runner = SsmRunner(self.telling)
 
     def adopt(self, *rules: AdoptionRule) -> None:
         """Follow executions of others, too."""
-        self.runner = SsmRunner(self.telling, rate=Rate(1e6, 1e6), adopt=rules)
+        self.runner = SsmRunner(self.telling, adopt=rules)
+        self.runner.begin()
 
     def all(self) -> list[Execution]:
         """Every row."""
@@ -358,22 +359,26 @@ def test_stopping(host: Host) -> None:
 
 
 def test_an_outage_of_an_hour_loses_nothing_and_is_said(host: Host, ssm: FakeSsm) -> None:
-    """The notice names since when; afterwards all that happened meanwhile is caught up."""
-    identity = host.start(gate("ask"))
-    host.follow()
-    ssm.early["GetAutomationExecution"] = [LOST] * 100
-    host.follow(30, looks=3)
-    assert host.state(identity).notice.startswith("AWS has not answered since 03:02")
-    host.answer(identity)
-    host.follow(60, looks=10)
-    assert host.events(identity).count("execution.unobserved") == 1
+    """Nothing of AWS answers for an hour; what was asked for meanwhile is then done once, and all is caught up."""
+    answered, stopped, parked = (host.start(gate("ask")) for _ in range(3))
+    host.follow(looks=2)
+    ssm.early = {operation: [LOST] * 1000 for operation in ssm.operations}
+    host.answer(answered)
+    with host.db.transaction() as tx:
+        host.engine.stop(tx, stopped, KIM)
+    begun = host.start(NAP)
+    host.follow(30, looks=int(AN_HOUR.total_seconds() // 30))
+    everything = (answered, stopped, parked, begun)
+    assert all(host.state(each).notice.startswith("AWS has not answered since 03:02") for each in everything)
+    assert host.events(parked).count("execution.unobserved") == 1
 
     ssm.early.clear()
-    host.follow(AN_HOUR.total_seconds(), looks=3)
-
-    state = host.state(identity)
-    assert (state.status, state.notice) == (Status.SUCCESS, "")
-    assert "execution.observed" in host.events(identity)
+    host.follow(60, looks=6)
+    expected = [Status.SUCCESS, Status.CANCELLED, Status.WAITING, Status.SUCCESS]
+    assert [(host.state(each).status, host.state(each).notice) for each in everything] == [(e, "") for e in expected]
+    assert "execution.observed" in host.events(parked)
+    with ssm.db.reading() as connection:
+        assert len(ssm.store.everything(connection)) == 4
 
 
 def test_a_refusal_to_read_is_said_at_once(host: Host, ssm: FakeSsm) -> None:
@@ -402,16 +407,17 @@ def test_a_stale_answer_changes_nothing(host: Host, ssm: FakeSsm) -> None:
 
 
 def test_many_are_read_with_few_requests(host: Host, ssm: FakeSsm) -> None:
-    """Twenty executions that stand still cost two requests a look, not twenty."""
+    """Twenty executions that stand still cost two requests a look and two closer looks, however long they stand."""
     for _ in range(20):
         host.start(gate("ask"))
     host.follow()
-    host.follow(3, looks=2)
+    host.follow(31, looks=10)
     ssm.asked.clear()
-    host.follow(4)
+    host.follow(31, looks=10)
 
-    assert ssm.times("DescribeAutomationExecutions") == 2
-    assert ssm.times("GetAutomationExecution") == 0
+    assert ssm.times("DescribeAutomationExecutions") == 20
+    read = [members["AutomationExecutionId"] for name, members, _ in ssm.asked if name == "GetAutomationExecution"]
+    assert len(read) == len(set(read)) == 20
 
 
 def test_what_aws_forgot_ends(host: Host, ssm: FakeSsm) -> None:

@@ -58,7 +58,7 @@ class Agenda:
 
 
 class FakeSsm:
-    """The service. `fail` has errors to raise before (`early`) or after (`late`) the next call of an operation."""
+    """The service. `fail` has errors to raise before (`early`) or after (`late`) the next calls; None = none."""
 
     def __init__(self, clock: ManualClock) -> None:
         self.clock = clock
@@ -73,11 +73,18 @@ class FakeSsm:
         """name -> (version name, content) of each version."""
         self.asked: list[tuple[str, dict[str, Any], str]] = []
         """(operation, members, role) of each call."""
-        self.early: dict[str, list[Exception]] = {}
-        self.late: dict[str, list[Exception]] = {}
+        self.early: dict[str, list[Exception | None]] = {}
+        self.late: dict[str, list[Exception | None]] = {}
         self.stale: list[dict[str, Any]] = []
         """Answers that GetAutomationExecution gives instead of the truth, one after the other."""
+        self.first_steps = 0
+        """So many steps GetAutomationExecution tells at most; 0 = all."""
         self.tokens: dict[str, tuple[str, str]] = {}
+
+    @property
+    def operations(self) -> list[str]:
+        """All that it knows."""
+        return [*self._operations]
 
     def times(self, operation: str) -> int:
         """How often an operation was called."""
@@ -98,12 +105,10 @@ class FakeSsm:
     def answer(self, operation: str, members: Mapping[str, Any], role: str) -> dict[str, Any]:
         """One call."""
         self.asked.append((operation, dict(members), role))
-        if self.early.get(operation):
-            raise self.early[operation].pop(0)
+        _raise_next(self.early.get(operation))
         found = self._operations[operation](self, members, role or OURSELVES)
         self.work()
-        if self.late.get(operation):
-            raise self.late[operation].pop(0)
+        _raise_next(self.late.get(operation))
         return dict(as_json(found))
 
     # -- documents
@@ -168,7 +173,16 @@ class FakeSsm:
     def _get(self, members: Mapping[str, Any], _: str) -> dict[str, Any]:
         if self.stale:
             return {"AutomationExecution": self.stale.pop(0)}
-        return {"AutomationExecution": self.told(str(members["AutomationExecutionId"]))}
+        found = self.told(str(members["AutomationExecutionId"]))
+        if self.first_steps and len(found["StepExecutions"]) > self.first_steps:
+            found |= {"StepExecutions": found["StepExecutions"][: self.first_steps], "StepExecutionsTruncated": True}
+        return {"AutomationExecution": found}
+
+    def _describe_steps(self, members: Mapping[str, Any], _: str) -> dict[str, Any]:
+        steps = self.told(str(members["AutomationExecutionId"]))["StepExecutions"]
+        first = int(members.get("NextToken") or 0)
+        more = {"NextToken": str(first + 1)} if first + 1 < len(steps) else {}
+        return {"StepExecutions": steps[first : first + 1], **more}
 
     def told(self, identity: str) -> dict[str, Any]:
         """An execution as the API tells it now."""
@@ -214,9 +228,16 @@ class FakeSsm:
         "StartAutomationExecution": _start,
         "GetAutomationExecution": _get,
         "DescribeAutomationExecutions": _describe,
+        "DescribeAutomationStepExecutions": _describe_steps,
         "SendAutomationSignal": _signal,
         "StopAutomationExecution": _stop,
     }
+
+
+def _raise_next(errors: list[Exception | None] | None) -> None:
+    error = errors.pop(0) if errors else None
+    if error is not None:
+        raise error
 
 
 @dataclass
