@@ -298,7 +298,7 @@ def _slack(service: Service, serving: Serving) -> tuple[Handler | None, list[Par
     """The Slack door, as the settings say: its HTTP handler, and its threads."""
     if service.settings.slack_mode == "off":
         return None, []
-    slack, stopping = assemble(_ground(service)), serving.stopping
+    slack, stopping = assemble(ground_of(service)), serving.stopping
     service.recognise, service.members = slack.door.people.attested, slack.door.people.members
     serving.depths |= {"notifier": slack.relay.lag, "outbox": lambda: sum(_depths(service, slack).values())}
     service.metrics.watch(
@@ -347,7 +347,8 @@ def reports(service: Service, stopping: threading.Event) -> list[Part]:
     return [Part("reports", schedule.start, schedule.stop)]
 
 
-def _ground(service: Service) -> Ground:
+def ground_of(service: Service) -> Ground:
+    """What the Slack door stands on."""
     lists = [entries(playbook) for playbook in service.catalog.all]
     lists += [(entry.schedule,) for entry in service.settings.on_call.values() if entry.kind == "slack"]
     lists += [*service.settings.groups.values(), who_is_named(service.guard_rules.access)]
