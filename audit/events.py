@@ -97,6 +97,13 @@ EVENTS: Mapping[str, str] = {
     "lock.released": "an execution is over and its resources are free",
     "bot.paused": "an admin paused everything: nothing starts or goes on past a question",
     "bot.resumed": "an admin let everything go on",
+    "workspace.installed": "the app was installed in a workspace or an organisation, for the first time or again",
+    "workspace.refused": "somebody tried to install the app where it may not be; its token was given back",
+    "workspace.removed": "the app was uninstalled somewhere, or its token revoked",
+    "workspace.opened": "workspaces of an organisation got access to the app",
+    "workspace.closed": "workspaces of an organisation lost access to the app",
+    "workspace.token_rotated": "a token was exchanged for a new one before its end",
+    "workspace.token_lost": "Slack does not exchange a workspace's token any more; the app is to be installed anew",
     "request.refused": "a request at a door was not authentic or not for us",
 }
 """name -> meaning. An event with a name that is not here is a programming error."""

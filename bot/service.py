@@ -260,10 +260,11 @@ class Service:
     def directory(self) -> Directory:
         """The people and groups of the settings."""
         people = tuple(
-            Person(entry.id, entry.slack, entry.iam, entry.terminal, entry.name, entry.email)
+            Person(entry.id, entry.slack, entry.iam, entry.terminal, entry.name, entry.email, entry.further_slack)
             for entry in self.settings.people
         )
-        return Directory(people, self.settings.groups)
+        home = next((entry.partition("/")[0] for entry in self.settings.slack_workspaces), "")
+        return Directory(people, self.settings.groups, home)
 
     @cached_property
     def catalog(self) -> Catalog:

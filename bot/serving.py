@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import time
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -24,8 +24,9 @@ from bot.intake.sqs import SqsIntake
 from bot.service import Service
 from bot.slack.assembly import Assembly, Ground, assemble
 from bot.slack.mornings import Mornings
+from bot.slack.oauth import INSTALL, REDIRECT
 from bot.slack.socket import SocketRunner
-from bot.web import LARGEST_BODY, Doors, Handler, build_web
+from bot.web import LARGEST_BODY, Doors, Handler, Page, build_web
 from engine.dispatch.celery import CeleryDispatcher, celery_app
 from engine.dispatch.local import LocalDispatcher
 from infra.announcements import Announcements
@@ -131,9 +132,9 @@ def build(service: Service) -> Serving:
     relay = Relay(service.db, service.audit, name="reactions", handle=service.reactions.handle, clock=service.clock)
     serving.depths |= {"dispatcher": lambda: dispatcher.depth, "reactions": relay.lag}
     came_up = Part("came up", lambda: _say_what_was_found(service), lambda: None)
-    doors, slack_parts = _slack(service, serving)
+    slack_doors, slack_parts = _slack(service, serving)
     intake_parts, sns = _intake(service, serving.stopping)
-    web = web_part(service, serving, Doors(slack=doors, sns=sns))
+    web = web_part(service, serving, replace(slack_doors, sns=sns))
     serving.parts = [
         *clock_parts,
         came_up,
@@ -294,10 +295,10 @@ def _watch(service: Service, serving: Serving) -> None:
     service.metrics.watch("queue_depth", "Work that waits, by queue", "queue", depths)
 
 
-def _slack(service: Service, serving: Serving) -> tuple[Handler | None, list[Part]]:
-    """The Slack door, as the settings say: its HTTP handler, and its threads."""
+def _slack(service: Service, serving: Serving) -> tuple[Doors, list[Part]]:
+    """The Slack door, as the settings say: what of it is reached over HTTP, and its threads."""
     if service.settings.slack_mode == "off":
-        return None, []
+        return Doors(), []
     slack, stopping = assemble(ground_of(service)), serving.stopping
     service.recognise, service.members = slack.door.people.attested, slack.door.people.members
     serving.depths |= {"notifier": slack.relay.lag, "outbox": lambda: sum(_depths(service, slack).values())}
@@ -312,10 +313,14 @@ def _slack(service: Service, serving: Serving) -> tuple[Handler | None, list[Par
         *mornings(service, slack, stopping),
         *(threaded(f"workbench-{number}", slack.door.workbench.run, stopping) for number in range(WORKBENCHES)),
     ]
+    pages: dict[str, Page] = {}
+    if slack.several is not None:
+        parts.append(threaded("tokens", slack.several.tokens.run, stopping))
+        pages = {INSTALL: slack.several.pages.install, REDIRECT: slack.several.pages.redirected}
     if slack.socket is None:
-        return slack.http.handle if slack.http else None, parts
+        return Doors(slack=slack.http.handle if slack.http else None, pages=pages), parts
     serving.conditions["no connection to Slack"] = partial(_is_connected, slack.socket)
-    return None, [*parts, threaded("socket", slack.socket.run, stopping)]
+    return Doors(pages=pages), [*parts, threaded("socket", slack.socket.run, stopping)]
 
 
 def errands(slack: Assembly, stopping: threading.Event) -> list[Part]:

@@ -1,7 +1,7 @@
 """The HTTP door frame: health, metrics, and where Slack and SNS knock."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, Protocol
 
@@ -20,6 +20,8 @@ SENTENCES: Final[Mapping[int, str]] = {
 
 Answer = tuple[int, Mapping[str, str], bytes]
 Handler = Callable[[Mapping[str, str], bytes], Answer]
+Page = Callable[[Mapping[str, str], Mapping[str, str]], Answer]
+"""Called with what the address asks for, and the cookies."""
 
 
 class Readiness(Protocol):
@@ -35,6 +37,8 @@ class Doors:
 
     slack: Handler | None = None
     sns: Handler | None = None
+    pages: Mapping[str, Page] = field(default_factory=dict)
+    """Path -> a page for browsers."""
 
 
 def build_web(doors: Doors, readiness: Readiness, registry: CollectorRegistry) -> Flask:
@@ -62,7 +66,17 @@ def build_web(doors: Doors, readiness: Readiness, registry: CollectorRegistry) -
         web.add_url_rule("/slack/events", "slack", _view(doors.slack), methods=["POST"])
     if doors.sns is not None:
         web.add_url_rule("/sns", "sns", _view(doors.sns), methods=["POST"])
+    for path, page in doors.pages.items():
+        web.add_url_rule(path, path, _shown(page), methods=["GET"])
     return web
+
+
+def _shown(page: Page) -> Callable[[], Response]:
+    def view() -> Response:
+        status, headers, body = page(request.args.to_dict(), request.cookies.to_dict())
+        return Response(body, status=status, headers=dict(headers))
+
+    return view
 
 
 def _plain(status: int, sentence: str, _error: Exception) -> Response:

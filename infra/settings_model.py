@@ -1,5 +1,6 @@
 """What can be set: names, types, defaults, and which settings contradict each other. Pure."""
 
+import base64
 import re
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping
@@ -14,10 +15,14 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, fie
 from infra.cron import CronInvalid, parse_cron
 
 UNSET = SecretStr("")
-SLACK_ID = re.compile(r"[UWS][A-Z0-9]{2,}")
+SLACK_ID = re.compile(r"([TE][A-Z0-9]+/)?[UWS][A-Z0-9]{2,}")
+SLACK_WORKSPACE = re.compile(r"T[A-Z0-9]{2,}|E[A-Z0-9]{2,}(/T[A-Z0-9]{2,})?")
+FURTHER_SLACK_USER = re.compile(r"[TE][A-Z0-9]+/[UW][A-Z0-9]+")
 TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?")
 SHORTEST_KEY = 16
 HERE = ("localhost", "127.0.0.1", "::1")
+
+MAKE_A_KEY = "openssl rand -base64 32 | tr +/ -_"
 
 ONLY_A_BOT = (
     "slack_bot_token alone cannot receive anything; add slack_app_token (Socket Mode) or slack_signing_secret (HTTP), "
@@ -67,6 +72,8 @@ class PersonEntry(BaseModel):
     """As cards and the trail show it; else what Slack says."""
     slack: str = Field(default="", pattern=r"^([UW][A-Z0-9]+)?$")
     """Slack user id (U… or W…), never a name."""
+    further_slack: tuple[str, ...] = ()
+    """Their users in further workspaces, `T0123/U0456` each."""
     iam: tuple[str, ...] = ()
     """ARNs, or names of IAM users."""
     terminal: str = ""
@@ -228,6 +235,17 @@ class Settings(BaseModel):
     """When given, requests of any other workspace are refused."""
     slack_app_id: str = Field(default="", pattern=r"^(A[A-Z0-9]+)?$")
     """When given, requests for any other app are refused."""
+    slack_workspaces: tuple[str, ...] = ()
+    """With several: who alone may install the app, `T…`, `E…` (an organisation) or `E…/T…` (one workspace of it); the
+    first is home. Then there is no slack_bot_token: tokens come from installing, at /slack/install."""
+    slack_client_id: str = ""
+    """With slack_workspaces: the app's Client ID."""
+    slack_client_secret: SecretStr = UNSET
+    """With slack_workspaces: the app's Client Secret."""
+    slack_token_key: SecretStr = UNSET
+    """With slack_workspaces: the key that seals tokens in the database; while it is changed new,old."""
+    slack_public_url: str = ""
+    """With slack_workspaces: where browsers reach the bot, https://…; its install page is below it."""
     slack_profile_field: str = Field(default="", pattern=r"^(Xf[A-Z0-9]+)?$")
     """Profile field (Xf…) that the identity provider fills with the id of a person; needs users.profile:read."""
     slack_join_by_email: bool = False
@@ -348,6 +366,7 @@ class Settings(BaseModel):
         """Every secret value, for masking."""
         fields = (getattr(self, name) for name in type(self).model_fields)
         values = {field.get_secret_value() for field in fields if isinstance(field, SecretStr)}
+        values |= {part.strip() for part in self.slack_token_key.get_secret_value().split(",")}
         values |= {part for key in self.api_keys for part in key.get_secret_value().split(":")[1:-1]}
         return frozenset(values | {unquote(urlsplit(self.database_url).password or "")}) - {""}
 
@@ -366,7 +385,8 @@ class Settings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _derive_mode(cls, values: Any) -> Any:
-        if not isinstance(values, dict) or values.get("slack_mode") or not values.get("slack_bot_token"):
+        has_any = isinstance(values, dict) and (values.get("slack_bot_token") or values.get("slack_workspaces"))
+        if not has_any or values.get("slack_mode"):
             return values
         mode = "socket" if values.get("slack_app_token") else "http" if values.get("slack_signing_secret") else "off"
         return {**values, "slack_mode": mode}
@@ -458,8 +478,9 @@ def _slack(settings: Settings, *, given: Container[str]) -> Iterator[tuple[str, 
         yield "slack_app_token", "slack_app_token should be an App-Level Token, which begins with xapp-"
     if bot and "slack_mode" not in given and settings.slack_mode == "off":
         yield "slack_bot_token", ONLY_A_BOT
-    if settings.slack_mode != "off" and not bot:
-        yield "slack_mode", f"slack_mode {settings.slack_mode} needs slack_bot_token (xoxb-…)"
+    if settings.slack_mode != "off" and not bot and not settings.slack_workspaces:
+        yield "slack_mode", f"slack_mode {settings.slack_mode} needs slack_bot_token (xoxb-…), or slack_workspaces"
+    yield from _workspaces(settings)
     if settings.slack_mode == "socket" and not app:
         yield "slack_mode", "slack_mode socket needs slack_app_token (xapp-… with connections:write)"
     if settings.slack_mode == "http" and not secret:
@@ -469,6 +490,43 @@ def _slack(settings: Settings, *, given: Container[str]) -> Iterator[tuple[str, 
         yield "slack_api_url", f"slack_api_url {settings.slack_api_url} would send tokens in the clear; use https"
 
 
+def _workspaces(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Several workspaces need what installing takes, and nothing of what one alone has."""
+    needed = {
+        "slack_client_id": bool(settings.slack_client_id),
+        "slack_client_secret": bool(settings.slack_client_secret),
+        "slack_token_key": bool(settings.slack_token_key),
+        "slack_public_url": bool(settings.slack_public_url),
+    }
+    if not settings.slack_workspaces:
+        for name in (name for name, is_given in needed.items() if is_given):
+            yield name, f"{name} is for several workspaces; add slack_workspaces, or leave it out"
+        return
+    for entry in settings.slack_workspaces:
+        if not SLACK_WORKSPACE.fullmatch(entry):
+            yield "slack_workspaces", f'"{entry}" should be a workspace (T…), an organisation (E…) or E…/T…'
+    needed["slack_app_id"] = bool(settings.slack_app_id)
+    if settings.slack_mode == "off":
+        yield "slack_workspaces", "slack_workspaces needs slack_app_token (Socket Mode) or slack_signing_secret (HTTP)"
+    for name in (name for name, is_given in needed.items() if not is_given):
+        yield name, f"slack_workspaces needs {name}; docs/install.md says where it is found"
+    for name in ("slack_bot_token", "slack_team_id"):
+        if getattr(settings, name):
+            yield name, f"{name} is for one workspace; with slack_workspaces leave it out"
+    if settings.slack_token_key and not all(map(_is_key, settings.slack_token_key.get_secret_value().split(","))):
+        yield "slack_token_key", f"slack_token_key should be 32 random bytes in base64, such as {MAKE_A_KEY} prints"
+    url = urlsplit(settings.slack_public_url)
+    if settings.slack_public_url and (url.scheme != "https" or not url.hostname) and not _is_http_here(url):
+        yield "slack_public_url", f"slack_public_url {settings.slack_public_url} should begin with https://"
+
+
+def _is_key(text: str) -> bool:
+    try:
+        return len(base64.urlsafe_b64decode(text.strip())) == 32
+    except ValueError:
+        return False
+
+
 def _people(settings: Settings) -> Iterator[tuple[str, str]]:
     """Two people with one account would be one person to every approval rule."""
     accounts = Counter(
@@ -476,7 +534,7 @@ def _people(settings: Settings) -> Iterator[tuple[str, str]]:
         for person in settings.people
         for door, of in (
             ("id", (person.id,)),
-            ("slack", (person.slack,)),
+            ("slack", (person.slack, *person.further_slack)),
             ("terminal", (person.terminal,)),
             ("iam", person.iam),
         )
@@ -486,6 +544,12 @@ def _people(settings: Settings) -> Iterator[tuple[str, str]]:
     for account, count in accounts.items():
         if count > 1:
             yield "people", f"people: {account} belongs to {count} people; an account is one person's"
+    for further in (each for person in settings.people for each in person.further_slack):
+        if not FURTHER_SLACK_USER.fullmatch(further):
+            yield (
+                "people",
+                f'people: further_slack "{further}" should be a user of another workspace, such as T0123/U0456',
+            )
     known = {person.id for person in settings.people} | settings.groups.keys()
     for person in settings.people:
         others = {each.id for each in settings.people if each is not person}

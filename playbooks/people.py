@@ -18,6 +18,14 @@ class Person:
     email: str = ""
     """Joins e-mail addresses of rotas and of git to this person; nobody is let in by it unless the settings say so."""
 
+    further_slack: tuple[str, ...] = ()
+    """Their users in further workspaces, `T0123/U0456` each."""
+
+    @property
+    def slack_users(self) -> tuple[str, ...]:
+        """Every Slack user that is this person."""
+        return (*([self.slack] if self.slack else []), *self.further_slack)
+
     def is_at(self, address: str) -> bool:
         """Whether an e-mail address is this person's."""
         return bool(self.email) and self.email.casefold() == address.casefold()
@@ -32,10 +40,16 @@ class Identity:
     name: str = ""
     spellings: frozenset[str] = frozenset()
     is_full_member: bool = True
+    """Whether "*" names them: a full member of the home workspace. Those of another one are `T0123/*`."""
     account: str = ""
     """The account at the door, whoever the person is: `slack:T01/U01`, `terminal:lee`, an ARN."""
     because: str = ""
     """How the account was joined to the person, in words."""
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether they are a full member nowhere."""
+        return not self.is_full_member and not any(each.endswith("/*") for each in self.spellings)
 
 
 BY_TABLE = "the setting `people` names your Slack user"
@@ -59,6 +73,12 @@ class Directory:
     people: tuple[Person, ...] = ()
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Named groups of the settings: group name -> person ids or Slack ids."""
+    home: str = ""
+    """Where there are several workspaces, the one (or the organisation) whose people are written without it."""
+
+    def spelled(self, realm: str, user: str) -> str:
+        """How lists write a Slack user or group: `U01`, and `T02/U01` for one that is not of the home workspace."""
+        return user if not self.home or realm == self.home else f"{realm}/{user}"
 
     def slack(
         self,
@@ -75,11 +95,15 @@ class Directory:
         The table says who it is; where it does not, `joined` may: (id of a person, why), as the door has found out.
         A person whom the table gives another Slack user is never joined to this one.
         """
-        person, because = next((person for person in self.people if person.slack == user), None), BY_TABLE
+        spelled = self.spelled(team, user)
+        person, because = next((person for person in self.people if spelled in person.slack_users), None), BY_TABLE
         if person is None and joined[0]:
-            person = next((each for each in self.people if each.id == joined[0] and not each.slack), None)
+            person = next((each for each in self.people if each.id == joined[0] and not each.slack_users), None)
             because = joined[1]
-        found = self._identity(person, f"slack:{team}/{user}", {user, *groups}, name, is_full_member=is_full_member)
+        is_home = spelled == user
+        spellings = {spelled, *groups} | ({f"{team}/*"} if is_full_member and not is_home else set())
+        is_full_member = is_full_member and is_home
+        found = self._identity(person, f"slack:{team}/{user}", spellings, name, is_full_member=is_full_member)
         return replace(found, because=because if person is not None else "")
 
     def terminal(self, login: str) -> Identity:
@@ -109,7 +133,7 @@ class Directory:
         self, person: Person | None, door: str, spellings: set[str], name: str, *, is_full_member: bool
     ) -> Identity:
         if person is not None:
-            spellings |= {person.id, f"person:{person.id}", *person.iam} | ({person.slack} if person.slack else set())
+            spellings |= {person.id, f"person:{person.id}", *person.iam, *person.slack_users}
         spellings |= {f"group:{group}" for group, members in self.groups.items() if spellings & set(members)}
         spellings |= {spelling.removeprefix("group:") for spelling in spellings if spelling.startswith("group:")}
         identity = f"person:{person.id}" if person else door
@@ -121,10 +145,11 @@ class Directory:
 
         Two accounts of one person are one.
         """
-        plain = name.partition("/")[2] if name.startswith("slack:") else name
+        realm, slash, user = name.removeprefix("slack:").partition("/")
+        plain = self.spelled(realm, user) if slash and name.startswith("slack:") else name
         for person in self.people:
             terminal = f"terminal:{person.terminal}" if person.terminal else ""
-            spellings = {person.id, f"person:{person.id}", person.slack, terminal, *person.iam} - {""}
+            spellings = {person.id, f"person:{person.id}", *person.slack_users, terminal, *person.iam} - {""}
             if plain in spellings or person.is_at(plain):
                 return f"person:{person.id}"
         return name
@@ -154,12 +179,12 @@ class Directory:
 
     def _may_meet(self, name: str, names: list[str]) -> bool:
         person = self._person(name)
-        same = {name} if person is None else {person.id, f"person:{person.id}", person.slack, *person.iam}
+        same = {name} if person is None else {person.id, f"person:{person.id}", *person.slack_users, *person.iam}
         return bool(same & set(names)) or any(may_hold_anybody(other) for other in names)
 
     def _person(self, entry: str) -> Person | None:
         for person in self.people:
-            if entry in (person.id, f"person:{person.id}", person.slack, *person.iam):
+            if entry in (person.id, f"person:{person.id}", *person.slack_users, *person.iam):
                 return person
         return None
 
@@ -170,10 +195,11 @@ class Directory:
         )
         if person is not None:
             return f"<@{person.slack}>" if person.slack else person.id
-        if entry[:1] in ("U", "W") and entry.isalnum():
-            return f"<@{entry}>"
-        if entry[:1] == "S" and entry.isalnum():
-            return f"<!subteam^{entry}>"
+        thing = entry.rpartition("/")[2]
+        if thing[:1] in ("U", "W") and thing.isalnum():
+            return f"<@{thing}>"
+        if thing[:1] == "S" and thing.isalnum():
+            return f"<!subteam^{thing}>"
         return entry
 
 

@@ -31,6 +31,10 @@ def _decided(data: Data) -> str:
     return f"{verdict} step {data.get('step')}{comment}"
 
 
+def _workspace(data: Data) -> str:
+    return f"{_short(data.get('name'), 80)} ({data.get('workspace')})"
+
+
 def _names(value: Json) -> str:
     return ", ".join(str(each) for each in value) if isinstance(value, list) else str(value or "")
 
@@ -104,6 +108,15 @@ _SENTENCES: Mapping[str, Callable[[Data], str]] = {
     "bot.paused": lambda data: f'paused everything: "{_short(data.get("reason"))}"',
     "bot.resumed": lambda _: "let everything go on",
     "execution.paused": lambda data: f"the next step does not begin: {_short(data.get('because'))}",
+    "workspace.installed": lambda data: f"installed the bot in {_workspace(data)}",
+    "workspace.refused": lambda data: f"may not install the bot in {_workspace(data)}: {_short(data.get('reason'))}",
+    "workspace.removed": lambda data: f"{_workspace(data)} is not served any more: {_short(data.get('reason'))}",
+    "workspace.opened": lambda data: f"{_workspace(data)} opened the bot to {_short(data.get('teams'))}",
+    "workspace.closed": lambda data: f"{_workspace(data)} closed the bot to {_short(data.get('teams'))}",
+    "workspace.token_rotated": lambda data: f"exchanged the token of {_workspace(data)}",
+    "workspace.token_lost": lambda data: (
+        f"the token of {_workspace(data)} cannot be exchanged: {_short(data.get('reason'))}"
+    ),
     "access.refused": lambda data: f"was refused: {_short(data.get('what'))}",
     "request.refused": lambda data: f"a request was refused: {_short(data.get('reason'))}",
 }

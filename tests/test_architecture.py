@@ -59,7 +59,7 @@ IMPORTERS: Final[Mapping[str, tuple[str, ...]]] = {
     "apscheduler": ("bot.intake.schedule",),
     "PIL": ("engine.graph_png",),
     "bandit": ("engine.scripts.bandit",),
-    "cryptography": ("bot.intake.certificates", "bot.demo"),
+    "cryptography": ("bot.intake.certificates", "bot.slack.vault", "bot.demo"),
     "flask": ("bot.web", "bot.console", "bot.api"),
     "jinja2": ("bot.console",),
     "waitress": ("bot.http_server",),

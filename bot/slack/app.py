@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
-from slack_bolt import App, BoltRequest, BoltResponse
+from slack_bolt import App, BoltContext, BoltRequest, BoltResponse
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.error import BoltUnhandledRequestError
 from slack_sdk import WebClient
@@ -26,8 +26,10 @@ from bot.slack.forms import Forms
 from bot.slack.home import HomeListeners
 from bot.slack.mentions import MentionListeners
 from bot.slack.playbooks import PlaybookListeners
+from bot.slack.removals import RemovalListeners
 from bot.slack.shortcuts import ShortcutListeners
 from bot.slack.unfurl import UnfurlListeners
+from bot.slack.workspaces import Workspaces
 from infra.db import DatabaseUnavailable
 
 log = structlog.get_logger()
@@ -50,13 +52,13 @@ def build_app(door: SlackDoor, client: WebClient, signing_secret: str, observe: 
     """
 
     def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
-        me = door.workspace
+        me = door.workspace.of_ids(team_id or "", enterprise_id or "")
         return AuthorizeResult(
             enterprise_id=enterprise_id,
             team_id=team_id,
-            bot_token=client.token,
-            bot_id=me.bot_id,
-            bot_user_id=me.bot_user_id,
+            bot_token=me.client.token if me else None,
+            bot_id=me.bot_id if me else None,
+            bot_user_id=me.bot_user_id if me else None,
         )
 
     app = App(
@@ -87,6 +89,8 @@ def build_app(door: SlackDoor, client: WebClient, signing_secret: str, observe: 
         AlarmListeners(door, forms),
     ):
         listeners.register(app)
+    if isinstance(door.workspace, Workspaces):
+        RemovalListeners(door, door.workspace).register(app)
     return app
 
 
@@ -134,7 +138,13 @@ class _Gate:
         self._door, self._observe = door, observe
         self._recent = Recent(REMEMBER)
 
-    def pass_through(self, body: dict[str, Any], req: BoltRequest, next: Callable[[], Any]) -> Any:  # noqa: A002 - Bolt's name
+    def pass_through(
+        self,
+        body: dict[str, Any],
+        req: BoltRequest,
+        context: BoltContext,
+        next: Callable[[], Any],  # noqa: A002 - Bolt's name
+    ) -> Any:
         """Let a request in, or answer it here."""
         began = time.monotonic()
         try:
@@ -145,6 +155,7 @@ class _Gate:
             if not self._is_new(body, req):
                 log.info("request seen before", kind=kind_of(body))
                 return self._answer(body, SEEN_BEFORE)
+            self._bring_client(context, body)
             return next()
         except DatabaseUnavailable:
             log.exception("database unavailable")
@@ -152,6 +163,13 @@ class _Gate:
             return self._answer(body, DATABASE_AWAY, status=503)
         finally:
             self._observe(kind_of(body), time.monotonic() - began)
+
+    def _bring_client(self, context: BoltContext, body: Mapping[str, Any]) -> None:
+        """Where there are several workspaces, listeners call with a client whose token is exchanged when it ends."""
+        if isinstance(self._door.workspace, Workspaces) and kind_of(body) != "url_verification":
+            found = self._door.workspace.find(body)
+            if found is not None:
+                context["client"] = found.client
 
     def _is_new(self, body: dict[str, Any], req: BoltRequest) -> bool:
         """Whether this very request was seen before: Slack's retry, or somebody's replay."""

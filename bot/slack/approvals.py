@@ -118,7 +118,7 @@ class ApprovalListeners:
         chosen = str((_field(view, "to") or {}).get("selected_user") or "")
 
         def hand_over(by: Any) -> None:
-            to = self._door.people.identify(chosen)
+            to = self._door.identify(body, chosen)
             self._door.operations.delegate(_metadata(view), by, to)
 
         _answer(ack, "to", self._do(body, hand_over))

@@ -11,6 +11,7 @@ from slack_sdk import WebClient
 from audit.relay import Relay
 from audit.store import AuditStore
 from audit.trail import Entry
+from bot.slack.address import split
 from bot.slack.alarm_board import AlarmBoard
 from bot.slack.app import Observe, build_app
 from bot.slack.client import LISTENER_TIMEOUT_SECONDS, web_client
@@ -19,13 +20,19 @@ from bot.slack.errands import Errands
 from bot.slack.home import Homes
 from bot.slack.http import SlackHttp
 from bot.slack.identity import Joining, People
+from bot.slack.installation_store import InstallationStore
+from bot.slack.installations import Permitted
 from bot.slack.notifier import Notifier
+from bot.slack.oauth import AppAtSlack, InstallPages
 from bot.slack.outbox import Counted, Outbox
 from bot.slack.painter import CardPainter
 from bot.slack.socket import SocketRunner
 from bot.slack.store import SlackStore
+from bot.slack.tokens import Tokens
+from bot.slack.vault import Vault
 from bot.slack.whispers import Whispers
 from bot.slack.workspace import Workspace
+from bot.slack.workspaces import Workspaces
 from infra.clock import Clock
 from infra.db import Database, Transaction
 from infra.settings_model import Settings
@@ -62,6 +69,19 @@ class Ground:
 
 
 @dataclass(frozen=True)
+class Several:
+    """What there is besides, where the app can be installed in several workspaces."""
+
+    workspaces: Workspaces
+    pages: InstallPages
+
+    @property
+    def tokens(self) -> Tokens:
+        """The loop that exchanges tokens before they end."""
+        return self.workspaces.tokens
+
+
+@dataclass(frozen=True)
 class Assembly:
     """The parts of one door. Of `http` and `socket` it has the one that the settings say."""
 
@@ -73,6 +93,7 @@ class Assembly:
     http: SlackHttp | None
     socket: SocketRunner | None
     errands: Errands | None = None
+    several: Several | None = None
 
 
 def assemble(ground: Ground) -> Assembly:
@@ -81,11 +102,13 @@ def assemble(ground: Ground) -> Assembly:
     token, url = settings.slack_bot_token.get_secret_value(), settings.slack_api_url
     quick = web_client(token, url, timeout=LISTENER_TIMEOUT_SECONDS)
     store = SlackStore()
-    door = _door(ground, store, quick)
+    several = _several(ground) if settings.slack_workspaces else None
+    door = _door(ground, store, several.workspaces if several else quick)
+    writing = several.workspaces if several else web_client(token, url)
     outbox = Outbox(
         db,
         store,
-        web_client(token, url),
+        writing,
         CardPainter(door),
         clock,
         fallback=settings.channel,
@@ -110,18 +133,52 @@ def assemble(ground: Ground) -> Assembly:
         socket = SocketRunner(app, settings.slack_app_token.get_secret_value(), url)
     errands = None
     if ground.looks is not None and ground.care is not None:
-        errands = Errands(db, store, web_client(token, url), ground.looks, ground.care, clock)
-    return Assembly(door, store, relay, outbox, app, http, socket, errands)
+        errands = Errands(db, store, writing, ground.looks, ground.care, clock)
+    return Assembly(door, store, relay, outbox, app, http, socket, errands, several)
 
 
-def _door(ground: Ground, store: SlackStore, client: WebClient) -> SlackDoor:
-    settings, clock = ground.settings, ground.clock
-    workspace = Workspace(client, clock, team_id=settings.slack_team_id, app_id=settings.slack_app_id)
-    workspace.learn()
-    joining = Joining(settings.slack_profile_field, settings.slack_join_by_email, settings.slack_guests)
-    people = People(
-        client, ground.directory, clock, workspace=workspace, groups=_user_groups(ground.listed), joining=joining
+def _several(ground: Ground) -> Several:
+    """Everything that is about installations."""
+    settings, clock, url = ground.settings, ground.clock, ground.settings.slack_api_url
+    app = AppAtSlack(
+        settings.slack_app_id,
+        settings.slack_client_id,
+        settings.slack_client_secret.get_secret_value(),
+        settings.slack_public_url,
+        url,
     )
+    client = web_client("", url)
+    kept = InstallationStore(ground.audit, Vault(settings.slack_token_key.get_secret_value()))
+    tokens = Tokens(ground.db, kept, client, clock, client_id=app.client_id, client_secret=app.client_secret)
+    permitted = Permitted(settings.slack_workspaces)
+    workspaces = Workspaces(
+        tokens,
+        permitted,
+        ground.directory,
+        clock,
+        api_url=url,
+        app_id=app.app_id,
+        groups=_user_groups(ground.listed),
+        joining=_joining(settings),
+    )
+    return Several(workspaces, InstallPages(ground.db, tokens, app, permitted, client, clock))
+
+
+def _joining(settings: Settings) -> Joining:
+    return Joining(settings.slack_profile_field, settings.slack_join_by_email, settings.slack_guests)
+
+
+def _door(ground: Ground, store: SlackStore, served: WebClient | Workspaces) -> SlackDoor:
+    settings, clock = ground.settings, ground.clock
+    people: People | Workspaces
+    workspace: Workspace | Workspaces
+    if isinstance(served, Workspaces):
+        people = workspace = served
+    else:
+        workspace = Workspace(served, clock, team_id=settings.slack_team_id, app_id=settings.slack_app_id)
+        workspace.learn()
+        groups = _user_groups(ground.listed)
+        people = People(served, ground.directory, clock, workspace=workspace, groups=groups, joining=_joining(settings))
     return SlackDoor(
         ground.db,
         store,
@@ -145,4 +202,6 @@ def allowed_regions(settings: Settings) -> tuple[str, ...]:
 
 
 def _user_groups(names: Iterable[str]) -> list[str]:
-    return [name for name in names if name[:1] == "S" and name.isalnum() and name.isupper()]
+    """Those of the names that are user groups: `S01`, or `T02/S01`."""
+    plain = {name: split(name)[1] for name in names}
+    return [name for name, thing in plain.items() if thing[:1] == "S" and thing.isalnum() and thing.isupper()]

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from slack_sdk import WebClient
 
+from bot.slack.address import split
 from bot.slack.blocks import replies
 from bot.slack.blocks import text as t
 from bot.slack.client import NO_ANSWER
@@ -16,6 +17,7 @@ from bot.slack.store import DECISIONS, TEXT, SlackStore
 from bot.slack.whispers import Whispers
 from bot.slack.workbench import Workbench
 from bot.slack.workspace import Workspace
+from bot.slack.workspaces import Workspaces
 from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable
 from playbooks.alarm_care import AlarmCare
@@ -37,8 +39,8 @@ class SlackDoor:
     store: SlackStore
     operations: Operations
     queries: Queries
-    people: People
-    workspace: Workspace
+    people: People | Workspaces
+    workspace: Workspace | Workspaces
     whispers: Whispers
     clock: Clock
     command: str = "/playbook"
@@ -56,11 +58,23 @@ class SlackDoor:
         user = body.get("user")
         try:
             if isinstance(user, Mapping):
-                return self.people.identify(str(user.get("id") or ""), team_id=str(user.get("team_id") or ""))
-            return self.people.identify(str(body.get("user_id") or ""))
+                return self.identify(body, str(user.get("id") or ""), team_id=str(user.get("team_id") or ""))
+            return self.identify(body, str(body.get("user_id") or ""))
         except Stranger as stranger:
             self.refuse(str(stranger), body)
             raise
+
+    def identify(self, body: Mapping[str, Any], user: str, *, team_id: str = "") -> Identity:
+        """A user of the workspace that a request is of. Raises Stranger."""
+        return self.people.identify(user, team_id=team_id, place=self.workspace.of(body).place)
+
+    def address(self, body: Mapping[str, Any], thing: str = "") -> str:
+        """A user, or the channel of a request, as it is written among those of several workspaces."""
+        channel = body.get("channel")
+        found = thing or str(
+            body.get("channel_id") or (channel.get("id") if isinstance(channel, Mapping) else "") or ""
+        )
+        return self.workspace.of(body).address(found) if found else ""
 
     def refuse(self, reason: str, body: Mapping[str, Any]) -> None:
         """Audit a request of somebody who may not even ask."""
@@ -78,19 +92,20 @@ class SlackDoor:
 
     def link(self, channel: str, ts: str) -> str:
         """The address of a message; "" where the workspace's own is not known."""
-        url = self.workspace.url
-        return f"{url}archives/{channel}/p{ts.replace('.', '')}" if url else ""
+        place, channel = split(channel)
+        workspace = self.workspace.at(place)
+        return f"{workspace.url}archives/{channel}/p{ts.replace('.', '')}" if workspace and workspace.url else ""
 
     def whisper(self, body: Mapping[str, Any], text: str | None, *, blocks: Sequence[Mapping[str, Any]] = ()) -> None:
         """Answer a click privately, behind its acknowledgement; one in the App Home in a direct message."""
         if not text or self.whispers.say(body.get("response_url"), text, blocks=blocks):
             return
         is_home = isinstance(body.get("view"), Mapping) and body["view"].get("type") == "home"
-        if not is_home or not self.tell(sender_of(body), text):
+        if not is_home or self.workspace.foreign(body) or not self.tell(self.address(body, sender_of(body)), text):
             log.warning("click answered by nothing but the log", text=text, sender=sender_of(body))
 
     def tell(self, user: str, text: str) -> bool:
-        """Say something to one person in a direct message; False when it cannot be kept until it is sent."""
+        """Say something to one person, `U01` or `T02/U01`, in a direct message; False when it cannot be kept."""
         if not user:
             return False
         try:

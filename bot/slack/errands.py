@@ -12,7 +12,9 @@ import structlog
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
+from bot.slack.address import split
 from bot.slack.client import NO_ANSWER, code_of, is_unsure, retry_after
+from bot.slack.outbox import Clients, several
 from bot.slack.store import FAILURES, SUGGESTION, SlackMessage, SlackStore, message_table
 from infra.aws_errors import AwsUnreachable
 from infra.clock import Clock
@@ -34,7 +36,7 @@ class Errands:
 
     db: Database
     store: SlackStore
-    client: WebClient
+    client: WebClient | Clients
     looks: AlarmLooks
     care: AlarmCare
     clock: Clock
@@ -63,7 +65,7 @@ class Errands:
     def pump(self) -> int:
         """Do all that may be done now; returns how much that was."""
         with self.db.reading() as connection:
-            due = self.store.errands(connection, self.clock())
+            due = self.store.errands(connection, self.clock(), teams=several(self.client).reachable())
         for errand in due:
             with self.db.transaction() as tx:
                 is_mine = self.store.sending(tx, errand)
@@ -107,9 +109,9 @@ class Errands:
             place = self.store.place(connection, errand.thread_key)
         if place is None:
             return
-        channel, ts = place
-        self.client.files_upload_v2(
-            channel=channel,
+        address, ts = place
+        several(self.client).client(errand.team).files_upload_v2(
+            channel=split(address)[1],
             thread_ts=ts,
             content=picture.png,
             filename="metric.png",

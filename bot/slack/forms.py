@@ -49,8 +49,7 @@ class Forms:
     ) -> str | None:
         """The form for what is missing; what is wrong is said in it. Returns what to say where it does not open."""
         errors = {name: text for name, text in problems.items() if not text.startswith("Missing required")}
-        channel = str(body.get("channel_id") or (body.get("channel") or {}).get("id") or "")
-        carried = self._placed({"channel": channel, **carried})
+        carried = self._placed({"channel": self._door.address(body), **carried})
         if self._kinds(facts):
             view_id = self._door.open_view(client, body, form.loading(facts))
             is_open = bool(view_id)

@@ -114,7 +114,7 @@ class GuardListeners:
         if not by.is_full_member:
             raise Refused("Guests may ask about themselves only.")
         try:
-            whom = self._door.people.identify(user)
+            whom = self._door.people.attested(f"{by.account.rpartition('/')[0]}/{user}")
         except Stranger as stranger:
             raise Refused(f"`{user}` may do nothing here. To them I would say: {stranger}") from stranger
         return whom, whom.name or user

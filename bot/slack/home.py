@@ -8,6 +8,7 @@ import structlog
 from slack_bolt import Ack, App
 
 from audit.trail import Entry
+from bot.slack.address import split
 from bot.slack.blocks import home as home_blocks
 from bot.slack.door import SlackDoor, sender_of
 from bot.slack.identity import Stranger
@@ -45,25 +46,32 @@ class HomeListeners:
             app.event(name)(self.changed)
         app.event("message")(self.ignored)
 
-    def opened(self, ack: Ack, event: dict[str, Any]) -> None:
+    def opened(self, ack: Ack, body: dict[str, Any], event: dict[str, Any]) -> None:
         """Have the App Home of whoever opened it published."""
         user = str(event.get("user") or "")
         if user and event.get("tab", "home") == "home":
-            self._publish(user, "")
+            self._publish(self._door.address(body, user), "")
         ack()
 
     def searched(self, ack: Ack, body: dict[str, Any]) -> None:
         """Have it published with the playbooks that fit what was typed."""
         user = sender_of(body)
         if user:
-            self._publish(user, home_blocks.searched(body))
+            self._publish(self._door.address(body, user), home_blocks.searched(body))
         ack()
 
-    def _publish(self, user: str, search: str) -> None:
-        door = self._door
+    def _publish(self, address: str, search: str) -> None:
+        door, user = self._door, split(address)[1]
         with door.db.transaction() as tx:
             door.store.want(
-                tx, f"home:{user}", kind=HOME, subject=user, channel=user, now=door.clock(), lane=DECISIONS, text=search
+                tx,
+                f"home:{address}",
+                kind=HOME,
+                subject=user,
+                channel=address,
+                now=door.clock(),
+                lane=DECISIONS,
+                text=search,
             )
 
     def changed(self, ack: Ack, event: dict[str, Any]) -> None:
@@ -80,7 +88,7 @@ class HomeListeners:
 def home_of(door: SlackDoor, message: SlackMessage) -> Mapping[str, Any] | None:
     """The home of one person, as things are now; None for a stranger."""
     try:
-        by = door.people.identify(message.subject)
+        by = door.people.identify(message.subject, place=message.team)
     except Stranger as stranger:
         log.info("home not shown", user=message.subject, reason=str(stranger))
         return None

@@ -10,6 +10,7 @@ import structlog
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
+from bot.slack.address import split
 from bot.slack.client import LOCKED_OUT, NO_ANSWER, code_of, is_unsure, retry_after
 from bot.slack.workspace import Workspace
 from infra.clock import Clock
@@ -18,6 +19,10 @@ from playbooks.people import Directory, Identity, Unidentified
 log = structlog.get_logger()
 
 FRESH: Final = timedelta(seconds=60)
+SECOND_LOOK: Final = timedelta(seconds=3)
+"""What is known may be no older when an answer lets something go on: Slack announces that somebody left a group to one
+process only. Not less, as Slack lets the members of groups be asked for some twenty times a minute.
+"""
 
 OUTSIDER: Final = "You belong to another workspace, so you cannot do this here."
 NOT_NOW: Final = "Slack does not tell me who you are right now, so nothing was done. Please try again in a moment."
@@ -71,8 +76,9 @@ class People:
         workspace: Workspace,
         groups: Collection[str] = (),
         joining: Joining | None = None,
+        second_look: timedelta = SECOND_LOOK,
     ) -> None:
-        self._joining = joining or Joining()
+        self._joining, self._second_look = joining or Joining(), second_look
         self._client, self._directory, self._clock = client, directory, clock
         self._workspace, self._groups = workspace, frozenset(groups)
         self._users: dict[str, _Known] = {}
@@ -81,26 +87,35 @@ class People:
         self._lock = threading.Lock()
         self._asking: dict[str, threading.Lock] = {}
 
-    def identify(self, user_id: str, *, team_id: str = "", enterprise_id: str = "") -> Identity:
+    def identify(self, user_id: str, *, team_id: str = "", enterprise_id: str = "", place: str = "") -> Identity:
         """The person behind a user id. Raises Stranger with a sentence.
 
         `team_id` and `enterprise_id` are those the payload says the user is of; foreign ones are refused.
+        `place` says of which workspace the request is, where there are several.
         """
+        return self._identified(user_id, team_id, enterprise_id, FRESH)
+
+    def anew(self, user_id: str, *, team_id: str = "") -> Identity:
+        """The same as Slack knows them now, for a second look. Raises Stranger, NotNow."""
+        return self._identified(user_id, team_id, "", self._second_look)
+
+    def attested(self, account: str) -> Identity:
+        """The person behind `slack:TEAM/USER` as Slack knows them now. Raises Stranger, NotNow."""
+        team, _, user = account.removeprefix("slack:").partition("/")
+        return self.anew(user, team_id=team)
+
+    def _identified(self, user_id: str, team_id: str, enterprise_id: str, fresh: timedelta) -> Identity:
+        """By what Slack has said at most so long ago."""
         if not user_id:
             raise Stranger("This request does not say who you are, so nothing was done.")
         if not self._workspace.team_id:
             raise NotNow(NOT_NOW)
         if team_id and not self._workspace.is_ours(team_id, enterprise_id) and not self._workspace.enterprise_id:
             raise Stranger(OUTSIDER)
-        known = self._known(user_id) or self._asked_once(user_id)
+        known = self._known(user_id, fresh) or self._asked_once(user_id, fresh)
         if known.identity is None:
             raise NotNow(NOT_NOW) if known.why == NOT_NOW else Stranger(known.why)
         return known.identity
-
-    def attested(self, account: str) -> Identity:
-        """The person behind `slack:TEAM/USER` as Slack knows them now. Raises Stranger, NotNow."""
-        team, _, user = account.removeprefix("slack:").partition("/")
-        return self.identify(user, team_id=team)
 
     def forget(self, user_id: str = "") -> None:
         """Ask anew next time: a person or a group has changed."""
@@ -112,21 +127,21 @@ class People:
                 self._users.clear()
                 self._members.clear()
 
-    def _known(self, user_id: str) -> _Known | None:
+    def _known(self, user_id: str, fresh: timedelta) -> _Known | None:
         known = self._users.get(user_id)
-        return known if known is not None and timedelta(0) <= self._clock() - known.at <= FRESH else None
+        return known if known is not None and timedelta(0) <= self._clock() - known.at <= fresh else None
 
-    def _asked_once(self, user_id: str) -> _Known:
+    def _asked_once(self, user_id: str, fresh: timedelta) -> _Known:
         """Many clicks of one person ask Slack once."""
         with self._lock:
             asking = self._asking.setdefault(user_id, threading.Lock())
             changes = self._changes
         with asking:
-            known = self._known(user_id)
+            known = self._known(user_id, fresh)
             if known is not None:
                 return known
             try:
-                known = self._asked(user_id, self._clock())
+                known = self._asked(user_id, self._clock(), fresh)
             except _Unknown:
                 return _Known(self._clock(), None, NOT_NOW)
             with self._lock:
@@ -135,7 +150,7 @@ class People:
                     self._users[user_id] = known
             return known
 
-    def _asked(self, user_id: str, now: datetime) -> _Known:
+    def _asked(self, user_id: str, now: datetime, fresh: timedelta) -> _Known:
         try:
             user = self._client.users_info(user=user_id)["user"]
         except SlackApiError as error:
@@ -146,9 +161,9 @@ class People:
         except NO_ANSWER as error:
             log.warning("Slack cannot be asked who a user is", user=user_id, error=str(error))
             raise _Unknown from error
-        return self._judged(user_id, user, now)
+        return self._judged(user_id, user, now, fresh)
 
-    def _judged(self, user_id: str, user: Mapping[str, Any], now: datetime) -> _Known:
+    def _judged(self, user_id: str, user: Mapping[str, Any], now: datetime, fresh: timedelta) -> _Known:
         if user.get("deleted"):
             return _Known(now, None, "Your account is deactivated, so nothing was done.")
         if user.get("is_bot") or user.get("is_workflow_bot") or user_id == "USLACKBOT":
@@ -162,9 +177,10 @@ class People:
             return _Known(now, None, "Guests may not do this here.")
         profile = user.get("profile") or {}
         name = str(profile.get("real_name") or user.get("real_name") or user.get("name") or "")
-        groups = [group for group in sorted(self._groups) if user_id in self._group(group, now)]
+        team = team if self._workspace.is_org_wide else ""
+        groups = [group for group in self._mine() if user_id in self._group(group, team, now, fresh)]
         identity = self._directory.slack(
-            self._workspace.team_id,
+            self._workspace.realm,
             user_id,
             name=name,
             groups=groups,
@@ -173,9 +189,15 @@ class People:
         )
         return _Known(now, identity)
 
+    def _mine(self) -> list[str]:
+        """The user groups of this workspace that lists name, as they name them."""
+        spelled = self._directory.spelled
+        return [each for each in sorted(self._groups) if spelled(self._workspace.realm, split(each)[1]) == each]
+
     def _joined(self, user_id: str, profile: Mapping[str, Any]) -> tuple[str, str]:
         """(id of a person, why) by what the identity provider has put into the profile. Raises _Unknown."""
-        if any(person.slack == user_id for person in self._directory.people):
+        spelled = self._directory.spelled(self._workspace.realm, user_id)
+        if any(spelled in person.slack_users for person in self._directory.people):
             return "", ""
         if self._joining.profile_field:
             value = self._profile_value(user_id, self._joining.profile_field)
@@ -206,13 +228,17 @@ class People:
         fields = profile.get("fields") or {}
         return str((fields.get(field_id) or {}).get("value") or "").strip()
 
-    def _group(self, group: str, now: datetime) -> frozenset[str]:
-        """Its members. Raises _Unknown: who is in it must not be guessed, and must not be remembered as nobody."""
-        known = self._members.get(group)
-        if known is not None and timedelta(0) <= now - known[0] <= FRESH:
+    def _group(self, group: str, team: str, now: datetime, fresh: timedelta) -> frozenset[str]:
+        """Its members. Raises _Unknown: who is in it must not be guessed, and must not be remembered as nobody.
+
+        Installed for an organisation, the app must say whose groups it asks for: of the user's `team`.
+        """
+        known = self._members.get(f"{team}/{group}")
+        if known is not None and timedelta(0) <= now - known[0] <= fresh:
             return known[1]
         try:
-            users = frozenset(str(user) for user in self._client.usergroups_users_list(usergroup=group)["users"])
+            answer = self._client.usergroups_users_list(usergroup=split(group)[1], team_id=team or None)
+            users = frozenset(str(user) for user in answer["users"])
         except SlackApiError as error:
             log.warning("user group cannot be read, nobody is taken for a member", group=group, error=code_of(error))
             if _is_passing(error):
@@ -222,7 +248,7 @@ class People:
             log.warning("user group cannot be read", group=group, error=str(error))
             raise _Unknown from error
         with self._lock:
-            self._members[group] = (now, users)
+            self._members[f"{team}/{group}"] = (now, users)
         return users
 
 

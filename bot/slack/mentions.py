@@ -8,6 +8,7 @@ import structlog
 from slack_bolt import Ack, App
 from slack_sdk import WebClient
 
+from bot.slack.address import split
 from bot.slack.blocks import answers, form, replies
 from bot.slack.blocks import text as t
 from bot.slack.client import NO_ANSWER
@@ -40,29 +41,33 @@ class MentionListeners:
         app.event("app_mention")(self.mentioned)
         app.action(FILL)(self.form_wanted)
 
-    def mentioned(self, ack: Ack, event: dict[str, Any], client: WebClient) -> None:
+    def mentioned(self, ack: Ack, body: dict[str, Any], event: dict[str, Any], client: WebClient) -> None:
         """Answer a mention in its thread, once, however often Slack tells of it."""
         channel, ts = str(event.get("channel") or ""), str(event.get("ts") or "")
-        if channel and ts and event.get("user") and not event.get("bot_id") and not self._is_answered(channel, ts):
-            self._answer(event, channel, ts, client)
+        address = self._door.address(body, channel)
+        if channel and ts and event.get("user") and not event.get("bot_id") and not self._is_answered(address, ts):
+            self._answer(body, event, (address, ts), client)
         ack()
 
     def _is_answered(self, channel: str, ts: str) -> bool:
         with self._door.db.transaction() as tx:
             return bool(self._door.store.state(tx, _key(channel, ts)))
 
-    def _answer(self, event: Mapping[str, Any], channel: str, ts: str, client: WebClient) -> None:
+    def _answer(
+        self, body: Mapping[str, Any], event: Mapping[str, Any], place: tuple[str, str], client: WebClient
+    ) -> None:
+        channel, ts = place
         thread = str(event.get("thread_ts") or ts)
         said: list[Said] = []
 
         def answer() -> None:
             team = str(event.get("user_team") or event.get("team") or "")
-            by = self._door.identity({"user": {"id": event.get("user"), "team_id": team}})
-            said.append(self._told(self._line(event), by, channel, ts))
+            by = self._door.identity({**body, "user": {"id": event.get("user"), "team_id": team}})
+            said.append(self._told(self._line(body, event), by, channel, ts))
 
         refusal, buttons = offered(self._door, answer)
         if refusal:
-            user = str(event.get("user"))
+            user = self._door.address(body, str(event.get("user")))
             self._door.workbench.later(lambda: self._privately(client, (channel, thread, user), refusal, buttons))
             return
         text, blocks = said[0]
@@ -79,9 +84,9 @@ class MentionListeners:
                 text=json.dumps({"text": text, "blocks": blocks}),
             )
 
-    def _line(self, event: Mapping[str, Any]) -> Typed:
+    def _line(self, body: Mapping[str, Any], event: Mapping[str, Any]) -> Typed:
         """What stands behind the first mention of the bot."""
-        text, mine = str(event.get("text") or ""), f"<@{self._door.workspace.bot_user_id}>"
+        text, mine = str(event.get("text") or ""), f"<@{self._door.workspace.of(body).bot_user_id}>"
         return typed(text.partition(mine)[2] if mine in text else text.partition(">")[2])
 
     def _told(self, wanted: Typed, by: Identity, channel: str, ts: str) -> Said:
@@ -121,7 +126,11 @@ class MentionListeners:
         channel, thread, user = where
         try:
             client.chat_postEphemeral(
-                channel=channel, user=user, thread_ts=thread, text=text, blocks=blocks or t.paragraphs(text)
+                channel=split(channel)[1],
+                user=split(user)[1],
+                thread_ts=thread,
+                text=text,
+                blocks=blocks or t.paragraphs(text),
             )
         except NO_ANSWER as error:
             log.info("private answer goes to the direct messages", error=str(error))

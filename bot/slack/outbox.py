@@ -5,11 +5,11 @@ for first where the scopes allow it (channels:history). Edits are harmless to re
 """
 
 import threading
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 import structlog
 from slack_sdk import WebClient
@@ -17,6 +17,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.slack import budget as b
 from bot.slack import files
+from bot.slack.address import split
 from bot.slack.budget import Budget
 from bot.slack.client import LOCKED_OUT, NO_ANSWER, code_of, is_unsent, is_unsure, retry_after
 from bot.slack.lookup import CannotLook, find
@@ -64,6 +65,44 @@ class Painter(Protocol):
         """`text` and `blocks` (a `view` for a home), or None when there is nothing to show any more."""
 
 
+@runtime_checkable
+class Clients(Protocol):
+    """The clients of several workspaces."""
+
+    def client(self, place: str) -> WebClient:
+        """The client of one; "" is home."""
+
+    def key(self, place: str) -> str:
+        """The one name of a place that may be spelled in two ways."""
+
+    def reachable(self) -> frozenset[str] | None:
+        """The places that may be written to now; None = all."""
+
+
+class Alone:
+    """The client of the only workspace."""
+
+    def __init__(self, client: WebClient) -> None:
+        self._client = client
+
+    def client(self, _place: str) -> WebClient:
+        """The only one."""
+        return self._client
+
+    def key(self, _place: str) -> str:
+        """The only one."""
+        return ""
+
+    def reachable(self) -> None:
+        """All."""
+        return
+
+
+def several(client: WebClient | Clients) -> Clients:
+    """Clients of several workspaces, which may be one."""
+    return client if isinstance(client, Clients) else Alone(client)
+
+
 LATE_CALL: Final = timedelta(seconds=2)
 """So long the last call of a process that led before may be on its way, before what it sent is looked for."""
 
@@ -88,22 +127,24 @@ class Outbox:
         self,
         db: Database,
         store: SlackStore,
-        client: WebClient,
+        client: WebClient | Clients,
         painter: Painter,
         clock: Clock,
         *,
         fallback: str = "",
         count: Counted = _count_nothing,
     ) -> None:
-        self._db, self._store, self._client, self._painter, self._clock = db, store, client, painter, clock
+        self._db, self._store, self._painter, self._clock = db, store, painter, clock
+        self._clients = several(client)
         self._fallback, self._count = fallback, count
-        self._budget = Budget()
+        self._budgets: defaultdict[str, Budget] = defaultdict(Budget)
         self._news = threading.Event()
         self._unsaved: deque[Callable[[Transaction], object]] = deque()
         self._silences = 0
         self._quiet_until: datetime | None = None
+        self._locked_out: dict[str, datetime] = {}
         self._lead: Lead = ALONE
-        self._takes_files = True
+        self._without_files: set[str] = set()
 
     def run(self, stop: threading.Event) -> None:
         """Send until `stop` is set; what was interrupted is looked for first."""
@@ -147,16 +188,23 @@ class Outbox:
             now = self._clock()
             if self._quiet_until is not None and now < self._quiet_until:
                 return _seconds(self._quiet_until - now)
+            teams = self._clients.reachable()
             with self._db.reading() as connection:
-                heads = self._store.heads(connection, now)
-                following = self._store.next_moment(connection, now)
-            moments = [self._budget.ready_at(_method(head), head.channel, now) for head in heads]
+                heads = self._store.heads(connection, now, teams=teams)
+                following = self._store.next_moment(connection, now, teams=teams)
+            moments = [self._ready_at(head, now) for head in heads]
             ready = next((head for head, moment in zip(heads, moments, strict=True) if moment <= now), None)
             if ready is None:
                 soonest = min([*moments, *([following] if following else [])], default=None)
                 return IDLE_SECONDS if soonest is None else min(_seconds(soonest - now), IDLE_SECONDS)
             self._handle(ready)
         return 0.0
+
+    def _ready_at(self, message: SlackMessage, now: datetime) -> datetime:
+        """When a message is within the budgets of its workspace, and that one listens to us."""
+        place = self._clients.key(message.team)
+        moment = self._budgets[place].ready_at(_method(message), message.channel, now)
+        return max(moment, self._locked_out.get(place, now))
 
     def _handle(self, message: SlackMessage) -> None:
         """Send one message; its own defect must not silence all others."""
@@ -181,14 +229,14 @@ class Outbox:
                 return
             if not self._store.sending(tx, message):
                 return
-        painted = painted if self._takes_files else _as_text(painted)
+        painted = _as_text(painted) if self._clients.key(message.team) in self._without_files else painted
         self._attempt(message, place, _marked(painted, message.key))
 
     def _attempt(self, message: SlackMessage, place: tuple[str, str], painted: Mapping[str, Any]) -> None:
         if not self._lead.is_held:
             raise _NotLeading
         method = _method(message)
-        self._budget.spend(method, place[0], self._clock())
+        self._budgets[self._clients.key(message.team)].spend(method, place[0], self._clock())
         try:
             answer = self._call(message, place, painted)
         except SlackApiError as error:
@@ -204,13 +252,14 @@ class Outbox:
 
     def _call(self, message: SlackMessage, place: tuple[str, str], painted: Mapping[str, Any]) -> Any:
         channel, thread_ts = place
+        client = self._clients.client(message.team)
         if message.kind == HOME:
-            return self._client.views_publish(user_id=message.subject, view=painted["view"])
+            return client.views_publish(user_id=message.subject, view=painted["view"])
         if message.ts:
-            return self._client.chat_update(channel=channel, ts=message.ts, parse="none", link_names=False, **painted)
+            return client.chat_update(channel=channel, ts=message.ts, parse="none", link_names=False, **painted)
         if "file" in painted:
-            return self._shared(files.share(self._client, painted["file"], place, painted["comment"]), channel)
-        return self._client.chat_postMessage(
+            return self._shared(files.share(client, painted["file"], place, painted["comment"]), channel)
+        return client.chat_postMessage(
             channel=channel,
             thread_ts=thread_ts or None,
             unfurl_links=False,
@@ -233,12 +282,14 @@ class Outbox:
         if message.thread_key.startswith(BELOW):
             return message.channel, message.thread_key.removeprefix(BELOW)
         with self._db.reading() as connection:
-            return self._store.place(connection, message.thread_key)
+            place = self._store.place(connection, message.thread_key)
+        return (split(place[0])[1], place[1]) if place else None
 
     def _stands_already(self, message: SlackMessage, place: tuple[str, str]) -> bool:
         """Look for a post whose answer was lost; True when that settles it for now."""
         try:
-            ts = find(self._client, message.key, place, since=message.created_at, tail=files.tail(message.key))
+            client = self._clients.client(message.team)
+            ts = find(client, message.key, place, since=message.created_at, tail=files.tail(message.key))
         except CannotLook as error:
             if error.is_for_ever:
                 log.warning("cannot look whether it was posted, posting it again", key=message.key, error=str(error))
@@ -266,13 +317,13 @@ class Outbox:
         self._count(method, code or "no_json")
         pause = retry_after(error)
         if pause is not None:
-            self._budget.pause(method, now + pause)
+            self._budgets[self._clients.key(message.team)].pause(method, now + pause)
             self._later(message, timedelta(0), is_failure=False)
         elif "file" in painted and (code in files.WITHOUT_FILES or code not in (*GONE, *NO_CHANNEL, *LOCKED_OUT)):
             self._without_file(message, place, painted, error)
         elif code in LOCKED_OUT:
-            log.error("Slack does not accept the bot's token", error=code)
-            self._quiet_until = now + LOCKED_OUT_PAUSE
+            log.error("Slack does not accept the bot's token", error=code, workspace=message.team or "home")
+            self._locked_out[self._clients.key(message.team)] = now + LOCKED_OUT_PAUSE
             self._later(message, timedelta(0), is_failure=False)
         elif code in GONE:
             self._save(lambda tx: self._repost(tx, message))
@@ -295,7 +346,8 @@ class Outbox:
             return
         code = code_of(error)
         log.warning("Slack takes no file, sending its beginning", key=message.key, error=code)
-        self._takes_files = self._takes_files and code not in files.WITHOUT_FILES
+        if code in files.WITHOUT_FILES:
+            self._without_files.add(self._clients.key(message.team))
         self._attempt(message, place, _as_text(painted))
 
     def _repost(self, tx: Transaction, message: SlackMessage) -> None:
@@ -310,9 +362,12 @@ class Outbox:
             self._store.postpone(tx, message, now + EDIT_PAUSE)
 
     def _homeless(self, message: SlackMessage, code: str) -> None:
-        log.error("the channel cannot be written to", key=message.key, channel=message.channel, error=code)
-        if self._fallback and message.channel != self._fallback and not message.thread_key:
-            self._save(lambda tx: self._store.move(tx, message, self._fallback, self._clock()))
+        log.error("the channel cannot be written to", key=message.key, channel=message.address, error=code)
+        team, channel = split(self._fallback)
+        # What is said in one workspace is never moved to another one.
+        is_here = self._clients.key(team) == self._clients.key(message.team)
+        if channel and is_here and message.channel != channel and not message.thread_key:
+            self._save(lambda tx: self._store.move(tx, message, channel, self._clock()))
         elif message.kind in REPAINTED:
             self._later(message, CHANNEL_PAUSE, is_failure=False)
         else:

@@ -89,7 +89,7 @@ class PlaybookListeners:
                 blocks.extend(answers.timeline(self._door.queries.timeline(wanted.words[0])))
                 return replies.HAPPENED
             if wanted.verb in GUARD_VERBS:
-                text, extra = self._guards.answer(wanted, by, sender_of(body), str(body.get("channel_id") or ""))
+                text, extra = self._guards.answer(wanted, by, sender_of(body), self._door.address(body))
                 blocks.extend(extra)
                 return text
             if wanted.verb == "run" and wanted.words:
@@ -179,7 +179,7 @@ class PlaybookListeners:
     def _run(self, wish: Wish, by: Identity, body: Mapping[str, Any], client: WebClient) -> str | None:
         key = f"slash:{body.get('trigger_id')}" if body.get("trigger_id") else ""
         try:
-            execution_id = self._door.operations.start(wish.order(str(body.get("channel_id") or ""), key), by)
+            execution_id = self._door.operations.start(wish.order(self._door.address(body), key), by)
         except ParametersRefused as refused:
             carried = {"region": wish.region, "mode": wish.mode}
             return self._forms.open(wish.facts, wish.pairs, refused.problems, body, client, **carried)
@@ -241,7 +241,7 @@ class PlaybookListeners:
             by = self._door.identity(body)
             order = Order(
                 name,
-                channel=str((body.get("channel") or {}).get("id") or ""),
+                channel=self._door.address(body),
                 request_key=f"suggestion:{suggestion}:{name}",
                 suggestion_id=suggestion,
             )

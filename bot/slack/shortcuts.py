@@ -39,8 +39,8 @@ class ShortcutListeners:
             playbooks = self._door.queries.playbooks(by)
             if not playbooks:
                 return replies.NOTHING_TO_RUN
-            channel = str((body.get("channel") or {}).get("id") or "")
-            view = picking.picker(playbooks, found_in(body.get("message")), carried={"channel": channel})
+            carried = {"channel": self._door.address(body)}
+            view = picking.picker(playbooks, found_in(body.get("message")), carried=carried)
             if not self._door.opened(client, body, view):
                 return replies.NO_FORM
             self._read_ahead()

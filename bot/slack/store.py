@@ -21,10 +21,12 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from bot.slack.address import joined, split
 from infra.db import Instant, Transaction, metadata
 
 message_table = Table(
@@ -44,6 +46,7 @@ message_table = Table(
     Column("next_at", Instant, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("text", Text, nullable=False),
+    Column("team", String(32), nullable=True),
     Index("ix_slack_message_state", "state", "lane", "next_at"),
     Index("ix_slack_message_subject", "subject"),
 )
@@ -115,6 +118,13 @@ class SlackMessage:
     next_at: datetime
     created_at: datetime
     text: str
+    team: str = ""
+    """The workspace it is in; "" is home, the only one where there are not several."""
+
+    @property
+    def address(self) -> str:
+        """Its channel, as it is written among those of several workspaces."""
+        return joined(self.team, self.channel)
 
 
 _table = message_table.c
@@ -126,6 +136,10 @@ _HAS_ITS_PARENT: Final = or_(
     exists().where(_parent.c.key == _table.thread_key, _parent.c.ts != ""),
 )
 _ROAD: Final = case((_table.kind == HOME, "home"), (_table.ts != "", "edit"), else_=_table.channel)
+
+
+_TEAM: Final = func.coalesce(_table.team, "")
+"""Rows of the home workspace name none, as those did that were written when there was only one."""
 
 
 class SlackStore:
@@ -149,10 +163,10 @@ class SlackStore:
     ) -> None:
         """Have a message stand there, as its subject is when it is sent; wanting it again repaints it.
 
-        Not before `at`, where that is given.
+        Not before `at`, where that is given. `channel` may be one of another workspace: `T0123/C0456`.
         """
         row = {
-            "key": key, "kind": kind, "subject": subject, "channel": channel, "thread_key": thread_key, "ts": "",
+            **_place(channel), "key": key, "kind": kind, "subject": subject, "thread_key": thread_key, "ts": "",
             "state": WANTED, "lane": lane, "wanted": 1, "painted": 0, "attempts": 0, "next_at": at or now,
             "created_at": now, "text": text,
         }  # fmt: skip
@@ -178,7 +192,7 @@ class SlackStore:
     ) -> None:
         """Know of a card that is not shown yet; `below` is the message in whose thread it would stand."""
         row = {
-            "key": key, "kind": kind, "subject": subject, "channel": channel, "thread_key": below, "ts": "",
+            **_place(channel), "key": key, "kind": kind, "subject": subject, "thread_key": below, "ts": "",
             "state": HELD, "lane": DETAILS, "wanted": 1, "painted": 0, "attempts": 0, "next_at": now,
             "created_at": now, "text": "",
         }  # fmt: skip
@@ -196,24 +210,34 @@ class SlackStore:
 
     # -- sending
 
-    def heads(self, connection: Connection, now: datetime) -> list[SlackMessage]:
-        """The most urgent message of each road (edits, homes, posts of each channel) that may be sent now."""
-        place = func.row_number().over(partition_by=_ROAD, order_by=(_table.lane, _table.next_at, _table.created_at))
-        is_due = and_(_IS_OPEN, _table.kind != ERRAND, _table.next_at <= now, _HAS_ITS_PARENT)
+    def heads(
+        self, connection: Connection, now: datetime, *, teams: Collection[str] | None = None
+    ) -> list[SlackMessage]:
+        """The most urgent message of each road (edits, homes, posts of each channel) that may be sent now.
+
+        With `teams`, only of those workspaces: what is for another one is set aside until it can be reached.
+        """
+        order = (_table.lane, _table.next_at, _table.created_at)
+        place = func.row_number().over(partition_by=(_TEAM, _ROAD), order_by=order)
+        is_due = and_(_IS_OPEN, _table.kind != ERRAND, _table.next_at <= now, _HAS_ITS_PARENT, _within(teams))
         ready = select(message_table, place.label("place")).where(is_due)
         first = ready.subquery("ready")
         query = select(first).where(first.c.place == 1).order_by(first.c.lane, first.c.next_at, first.c.key)
         return [_message(row) for row in connection.execute(query).mappings()]
 
-    def errands(self, connection: Connection, now: datetime) -> list[SlackMessage]:
+    def errands(
+        self, connection: Connection, now: datetime, *, teams: Collection[str] | None = None
+    ) -> list[SlackMessage]:
         """What is to be found out for cards that stand there."""
-        is_due = and_(_IS_OPEN, _table.kind == ERRAND, _table.next_at <= now, _HAS_ITS_PARENT)
+        is_due = and_(_IS_OPEN, _table.kind == ERRAND, _table.next_at <= now, _HAS_ITS_PARENT, _within(teams))
         query = select(message_table).where(is_due).order_by(_table.next_at, _table.key).limit(10)
         return [_message(row) for row in connection.execute(query).mappings()]
 
-    def next_moment(self, connection: Connection, now: datetime) -> datetime | None:
+    def next_moment(
+        self, connection: Connection, now: datetime, *, teams: Collection[str] | None = None
+    ) -> datetime | None:
         """When something may be sent next that may not be sent yet."""
-        is_later = and_(_IS_OPEN, _table.kind != ERRAND, _HAS_ITS_PARENT, _table.next_at > now)
+        is_later = and_(_IS_OPEN, _table.kind != ERRAND, _HAS_ITS_PARENT, _table.next_at > now, _within(teams))
         query = select(func.min(_table.next_at)).where(is_later)
         return connection.execute(query).scalar()
 
@@ -295,14 +319,15 @@ class SlackStore:
     # -- what stands there
 
     def place(self, connection: Connection | Transaction, key: str) -> tuple[str, str] | None:
-        """(channel, ts) of a message that stands there."""
-        row = connection.execute(select(_table.channel, _table.ts).where(_table.key == key)).first()
-        return (row.channel, row.ts) if row and row.ts else None
+        """(address of its channel, ts) of a message that stands there."""
+        row = connection.execute(select(_table.team, _table.channel, _table.ts).where(_table.key == key)).first()
+        return (joined(row.team or "", row.channel), row.ts) if row and row.ts else None
 
     def places(self, connection: Connection, keys: Collection[str]) -> Mapping[str, tuple[str, str]]:
-        """(channel, ts) of those messages that stand there."""
+        """(address of its channel, ts) of those messages that stand there."""
         query = select(message_table).where(_table.key.in_(list(keys)), _table.ts != "")
-        return {row["key"]: (row["channel"], row["ts"]) for row in connection.execute(query).mappings()}
+        found = [_message(row) for row in connection.execute(query).mappings()]
+        return {each.key: (each.address, each.ts) for each in found}
 
     def state(self, tx: Transaction, key: str) -> str:
         """What is known of a message; "" when it was never wanted."""
@@ -310,7 +335,8 @@ class SlackStore:
 
     def channel_of(self, tx: Transaction, key: str) -> str:
         """Where a message stands, or is to stand."""
-        return str(tx.execute(select(_table.channel).where(_table.key == key)).scalar() or "")
+        row = tx.execute(select(_table.team, _table.channel).where(_table.key == key)).first()
+        return joined(row.team or "", row.channel) if row else ""
 
     def known(self, tx: Transaction, keys: Collection[str]) -> list[str]:
         """Those of the keys that were ever wanted."""
@@ -330,12 +356,12 @@ class SlackStore:
 
     def count_lately(self, tx: Transaction, kind: str, channel: str, *, since: datetime) -> int:
         """How many messages of a kind were wanted or held for a channel."""
-        lately = and_(_table.kind == kind, _table.channel == channel, _table.created_at >= since)
+        lately = and_(_table.kind == kind, _is_in(channel), _table.created_at >= since)
         return int(tx.execute(select(func.count()).where(lately)).scalar() or 0)
 
     def newest_of(self, tx: Transaction, kind: str, channel: str, *, since: datetime) -> str:
         """The key of the newest message of a kind in a channel; "" when it is older."""
-        lately = and_(_table.kind == kind, _table.channel == channel, _table.created_at >= since)
+        lately = and_(_table.kind == kind, _is_in(channel), _table.created_at >= since)
         query = select(_table.key).where(lately).order_by(_table.created_at.desc()).limit(1)
         return str(tx.execute(query).scalar() or "")
 
@@ -351,6 +377,11 @@ class SlackStore:
         query = select(_table.kind, func.count()).where(waiting).group_by(_table.kind)
         return {row[0]: row[1] for row in connection.execute(query)}
 
+    def set_aside(self, connection: Connection, teams: Collection[str]) -> dict[str, int]:
+        """Messages that wait for a workspace that is none of these, by workspace."""
+        query = select(_TEAM, func.count()).where(_IS_OPEN, _TEAM.not_in(list(teams))).group_by(_TEAM)
+        return {row[0]: row[1] for row in connection.execute(query)}
+
     # -- requests
 
     def is_new_request(self, tx: Transaction, key: str, now: datetime, keep: timedelta) -> bool:
@@ -362,6 +393,21 @@ class SlackStore:
         if is_new and key.startswith("0"):
             tx.execute(request_table.delete().where(request_table.c.at < now - keep))
         return is_new
+
+
+def _place(address: str) -> dict[str, str | None]:
+    """The columns that say where."""
+    team, channel = split(address)
+    return {"team": team or None, "channel": channel}
+
+
+def _is_in(address: str) -> ColumnElement[bool]:
+    team, channel = split(address)
+    return and_(_TEAM.in_((team,)), _table.channel == channel)
+
+
+def _within(teams: Collection[str] | None) -> ColumnElement[bool]:
+    return true() if teams is None else _TEAM.in_(list(teams))
 
 
 def _wanted_again(tx: Transaction, lane: int, now: datetime) -> dict[str, Any]:
@@ -395,4 +441,4 @@ def _instant(moment: datetime) -> ColumnElement[Any]:
 
 
 def _message(row: Mapping[str, Any] | Any) -> SlackMessage:
-    return SlackMessage(**{name: row[name] for name in SlackMessage.__slots__})
+    return SlackMessage(**{**{name: row[name] for name in SlackMessage.__slots__}, "team": row["team"] or ""})

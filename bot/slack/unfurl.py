@@ -36,13 +36,15 @@ class UnfurlListeners:
         """Somebody wrote a message with links of ours, or is about to."""
         found = {url: execution_id for url in _urls(event) if (execution_id := execution_in(url))}
         if found and not body.get("is_ext_shared_channel"):
-            self._door.workbench.later(lambda: self._show(client, event, found))
+            self._door.workbench.later(lambda: self._show(client, body, event, found))
         ack()
 
-    def _show(self, client: WebClient, event: Mapping[str, Any], found: Mapping[str, str]) -> None:
+    def _show(
+        self, client: WebClient, body: Mapping[str, Any], event: Mapping[str, Any], found: Mapping[str, str]
+    ) -> None:
         shown = {}
         try:
-            by = self._door.people.identify(str(event.get("user") or ""))
+            by = self._door.identify(body, str(event.get("user") or ""))
         except Stranger as stranger:
             log.info("link not shown", reason=str(stranger))
             return

@@ -8,7 +8,9 @@ from typing import Any, Final
 import structlog
 from slack_sdk import WebClient
 
+from bot.slack.address import joined
 from bot.slack.client import NO_ANSWER
+from bot.slack.installations import Installation
 from infra.clock import Clock
 
 log = structlog.get_logger()
@@ -19,11 +21,25 @@ ASK_AGAIN: Final = timedelta(seconds=5)
 class Workspace:
     """Team, enterprise and address of the workspace. Until the team is known, nobody is at home in it."""
 
-    def __init__(self, client: WebClient, clock: Clock, *, team_id: str = "", app_id: str = "") -> None:
-        self._client, self._clock = client, clock
-        self._given, self.app_id = team_id, app_id
-        self._team_id, self._enterprise_id, self._url = "", "", ""
+    def __init__(
+        self,
+        client: WebClient,
+        clock: Clock,
+        *,
+        team_id: str = "",
+        app_id: str = "",
+        place: str = "",
+        installed: Installation | None = None,
+    ) -> None:
+        """Of the only workspace, or of one that the app is `installed` in; then `place` is how addresses name it."""
+        self.client, self._clock = client, clock
+        self._given, self.app_id, self.place = team_id, app_id, place
+        self._team_id, self._enterprise_id, self._url = "", installed.enterprise_id if installed else "", ""
         self.bot_id, self.bot_user_id = "", ""
+        if installed is not None:
+            self.bot_id, self.bot_user_id = installed.bot_id, installed.bot_user_id
+        self.is_org_wide = installed is not None and installed.is_org_wide
+        self._realm = installed.realm if installed else ""
         self._asked_at: datetime | None = None
         self._lock = threading.Lock()
 
@@ -33,6 +49,11 @@ class Workspace:
         if not self._given and not self._team_id:
             self.learn()
         return self._given or self._team_id
+
+    @property
+    def realm(self) -> str:
+        """Within which user ids are unique; "" while Slack does not say."""
+        return self._realm or self.team_id
 
     @property
     def url(self) -> str:
@@ -54,13 +75,30 @@ class Workspace:
                 return
             self._asked_at = now
         try:
-            found = self._client.auth_test()
+            found = self.client.auth_test()
         except NO_ANSWER as error:
             log.warning("Slack does not say who we are yet; links are left out", error=str(error))
             return
-        self._url, self._enterprise_id = str(found.get("url") or ""), str(found.get("enterprise_id") or "")
+        self._url = str(found.get("url") or "")
+        self._enterprise_id = str(found.get("enterprise_id") or "") or self._enterprise_id
         self.bot_id, self.bot_user_id = str(found.get("bot_id") or ""), str(found.get("user_id") or "")
         self._team_id = str(found.get("team_id") or "")
+
+    def of(self, _body: Mapping[str, Any]) -> "Workspace":
+        """The workspace that a request is of: the only one."""
+        return self
+
+    def of_ids(self, _team_id: str, _enterprise_id: str) -> "Workspace | None":
+        """The workspace that these ids mean: the only one."""
+        return self
+
+    def at(self, _place: str) -> "Workspace | None":
+        """The workspace of an address: the only one."""
+        return self
+
+    def address(self, thing: str) -> str:
+        """How a channel, a user or a group of this workspace is written among those of several."""
+        return joined(self.place, thing)
 
     def is_ours(self, team_id: str, enterprise_id: str = "") -> bool:
         """Whether a team is the bot's, or of the organisation for which the bot was installed."""
@@ -74,7 +112,7 @@ class Workspace:
         app_id = str(body.get("api_app_id") or "")
         if self.app_id and app_id and app_id != self.app_id:
             return f"request for another app: {app_id}"
-        team_id, enterprise_id = _team_of(body)
+        team_id, enterprise_id = asked_of(body)
         if not team_id and not enterprise_id:
             return ""
         if self.team_id and not self.is_ours(team_id, enterprise_id):
@@ -82,14 +120,27 @@ class Workspace:
         return ""
 
 
-def _team_of(body: Mapping[str, Any]) -> tuple[str, str]:
-    """(team, enterprise) a request is for. An event's own team may be another one's, in a shared channel."""
+def asked_of(body: Mapping[str, Any]) -> tuple[str, str]:
+    """(team, enterprise) a request is for. An event's own team may be another one's, in a shared channel.
+
+    Installed for an organisation, the app may get requests without a team; then the one of the user or view counts.
+    """
     authorizations = body.get("authorizations")
     if isinstance(authorizations, list) and authorizations and isinstance(authorizations[0], Mapping):
         body = authorizations[0]
-    return _id(body, "team"), _id(body, "enterprise")
+    view, team, user = _member(body, "view"), _member(body, "team"), _member(body, "user")
+    installed_in = str(view.get("app_installed_team_id") or "")
+    enterprise = _id(body, "enterprise") or str(team.get("enterprise_id") or "")
+    found = installed_in or _id(body, "team")
+    if not found and enterprise:
+        found = str(user.get("team_id") or view.get("team_id") or "")
+    return found, enterprise
 
 
 def _id(body: Mapping[str, Any], what: str) -> str:
-    nested = body.get(what)
-    return str(body.get(f"{what}_id") or (nested.get("id") if isinstance(nested, Mapping) else "") or "")
+    return str(body.get(f"{what}_id") or _member(body, what).get("id") or "")
+
+
+def _member(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = body.get(name)
+    return found if isinstance(found, Mapping) else {}

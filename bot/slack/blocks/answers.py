@@ -103,7 +103,7 @@ def timeline(entries: Sequence[TimelineEntry]) -> list[Block]:
 def whoami(by: Identity) -> str:
     """What the bot knows of a person, and how lists may name them."""
     names = ", ".join(t.code(name) for name in sorted(by.spellings))
-    member = "a full member" if by.is_full_member else "a guest"
+    member = "a guest" if by.is_guest else "a full member"
     account = f" Your account is {t.code(by.account)}." if by.account and by.account != by.id else ""
     why = f"I know it because {t.escape(by.because)}." if by.because else "No person of `people` is joined to you."
     return f"You are {t.code(by.id)}, {member} of this workspace.{account} {why} Lists may name you as {names}."

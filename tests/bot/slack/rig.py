@@ -18,7 +18,6 @@ from audit.relay import Relay
 from bot.service import Service
 from bot.slack.alarm_board import AlarmBoard
 from bot.slack.app import build_app
-from bot.slack.budget import Budget
 from bot.slack.client import web_client
 from bot.slack.door import SlackDoor
 from bot.slack.home import Homes
@@ -181,7 +180,7 @@ class Rig:
 
     def clock_on(self) -> None:
         """Let the pause between two edits of one message be over, and a channel's minute."""
-        self.outbox._budget = Budget()
+        self.outbox._budgets.clear()
         with self.service.db.transaction() as tx:
             tx.execute(update(message_table).values(next_at=self.clock()))
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from bot.slack.blocks.replies import NOT_OURS, OUT_OF_DATE, SEEN_BEFORE
 from bot.slack.blocks.card import APPROVE
 from bot.slack.blocks.controls import STOP
+from bot.slack.blocks.replies import NOT_OURS, OUT_OF_DATE, SEEN_BEFORE
+from bot.slack.workspace import Workspace
 from infra.clock import utc_now
 from tests.bot.slack.rig import Rig
 
@@ -59,6 +60,7 @@ def test_an_event_is_judged_by_whom_it_is_for(rig: Rig) -> None:
 
 def test_a_request_of_an_unknown_workspace_is_nobodys(rig: Rig) -> None:
     """As long as neither the settings nor Slack say which workspace is ours, nobody may do anything."""
+    assert isinstance(rig.door.workspace, Workspace)
     rig.door.workspace._given = ""
     rig.slack.trouble("auth.test", cut="before", times=9)
     answer = rig.command("run nap")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.slack.client import web_client
-from bot.slack.identity import FRESH, NOT_NOW, OUTSIDER, Joining, People, Stranger
+from bot.slack.identity import FRESH, NOT_NOW, OUTSIDER, SECOND_LOOK, Joining, People, Stranger
 from bot.slack.workspace import ASK_AGAIN, Workspace
 from playbooks.people import Directory, Identity, Person
 from tests.fakes.clock import ManualClock
@@ -88,6 +88,22 @@ def test_a_change_is_heard_at_once(people: People, slack: StrictSlack) -> None:
     slack.people["U02SAMREYES"] = {"deleted": True}
     people.forget("U02SAMREYES")
     assert "deactivated" in refusal(people, "U02SAMREYES")
+
+
+def test_a_second_look_asks_anew(people: People, slack: StrictSlack, clock: ManualClock) -> None:
+    """What Slack said at the click is too old a moment later, of the person and of the groups."""
+    account = f"slack:{slack.identity.team_id}/U02SAMREYES"
+    slack.groups[GROUP] = ["U02SAMREYES"]
+    assert GROUP in people.identify("U02SAMREYES").spellings
+    slack.groups[GROUP] = []
+    clock.advance(SECOND_LOOK.total_seconds() + 1)
+
+    assert GROUP in people.identify("U02SAMREYES").spellings
+    assert GROUP not in people.attested(account).spellings
+    slack.people["U02SAMREYES"] = {"deleted": True}
+    clock.advance(SECOND_LOOK.total_seconds() + 1)
+    with pytest.raises(Stranger, match="deactivated"):
+        people.attested(account)
 
 
 def test_many_clicks_ask_once(people: People, slack: StrictSlack) -> None:
@@ -180,7 +196,9 @@ class Profiles:
 def joined(profiles: Profiles, **joining: Any) -> Identity:
     """Who an unknown Slack user is."""
     directory = Directory((Person("lee", email="lee@x.org"), Person("sam", slack="U02SAM", email="sam@x.org")))
-    workspace: Any = SimpleNamespace(team_id="T01", enterprise_id="", is_ours=lambda team, _: team == "T01")
+    workspace: Any = SimpleNamespace(
+        team_id="T01", realm="T01", is_org_wide=False, enterprise_id="", is_ours=lambda team, _: team == "T01"
+    )
     client: Any = profiles
     people = People(client, directory, ManualClock(), workspace=workspace, joining=Joining(**joining))
     return people.identify("U0NEW")
@@ -226,7 +244,9 @@ def test_the_table_asks_for_no_profile() -> None:
     """Whom the table names is who it says."""
     profiles = Profiles(field="lee")
     directory = Directory((Person("lee"), Person("new", slack="U0NEW")))
-    workspace: Any = SimpleNamespace(team_id="T01", enterprise_id="", is_ours=lambda *_: True)
+    workspace: Any = SimpleNamespace(
+        team_id="T01", realm="T01", is_org_wide=False, enterprise_id="", is_ours=lambda *_: True
+    )
     client: Any = profiles
     people = People(client, directory, ManualClock(), workspace=workspace, joining=Joining("Xf1", by_email=True))
 

@@ -350,10 +350,10 @@ def test_slack_is_down_for_a_minute(desk: Desk) -> None:
 
 def test_where_no_connection_is_made_nothing_needs_to_be_looked_for(desk: Desk) -> None:
     """A refused connection cannot have posted anything: the post is simply tried again."""
-    desk.outbox._client.base_url = "http://127.0.0.1:1/api/"
+    desk.outbox._clients.client("").base_url = "http://127.0.0.1:1/api/"
     desk.want("card:1")
     desk.run(3)
-    desk.outbox._client.base_url = desk.slack.api_url
+    desk.outbox._clients.client("").base_url = desk.slack.api_url
     desk.run(10)
 
     assert desk.texts() == ["card:1 r1"]

@@ -72,7 +72,7 @@ def settle(rig: Rig) -> None:
     for _ in range(4):
         rig.settle()
         rig.clock_on()
-        rig.outbox._budget = type(rig.outbox._budget)()
+        rig.outbox._budgets.clear()
         rig.slack._buckets.clear()
     rig.settle()
 

@@ -83,7 +83,7 @@ def test_who_comes_too_late_is_not_told_off_in_the_thread(both: tuple[Rig, Rig])
     for _ in range(3):
         one.clock_on()
         one.slack._buckets.clear()
-        one.outbox._budget = type(one.outbox._budget)()
+        one.outbox._budgets.clear()
         one.settle()
 
     told = json.dumps([each["text"] for each in one.slack.messages() if each.get("thread_ts")])

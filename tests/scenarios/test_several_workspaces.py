@@ -1,0 +1,127 @@
+"""Several workspaces: installed by OAuth, each served with its own token, and none in the way of another one."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.slack.blocks.card import APPROVE
+from infra.clock import utc_now
+from infra.db import Database
+from infra.settings_model import PersonEntry
+from tests.bot.slack.rig import library
+from tests.fakes.clock import ManualClock
+from tests.fakes.slack_grid import SlackGrid, Team, slack_grid, user
+from tests.scenarios.several import Bot
+
+ONE, TWO = "T0ONE", "T0TWO"
+LEE, SAM, KIM, EVE = "U0LEE", "U0SAM", "U0KIM", "U0EVE"
+PEOPLE = (
+    PersonEntry(id="lee", slack=LEE),
+    PersonEntry(id="sam", slack=SAM),
+    PersonEntry(id="kim", further_slack=(f"{TWO}/{KIM}",)),
+)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that stands still."""
+    return ManualClock(utc_now())  # Bolt looks at the real one for the age of a request
+
+
+@pytest.fixture
+def slack(clock: ManualClock) -> Iterator[SlackGrid]:
+    """Two workspaces that have nothing to do with each other, but for people with the same ids."""
+    with slack_grid(clock) as grid:
+        for team, name in ((ONE, "Home"), (TWO, "Other")):
+            users = {each: user(team) for each in (LEE, SAM, KIM, EVE)}
+            grid.teams[team] = Team(team, name, {"C0HOME" if team == ONE else "C0OTHER"}, users)
+        yield grid
+
+
+@pytest.fixture
+def bots(slack: SlackGrid, clock: ManualClock, database: Database, tmp_path: Path) -> Iterator[tuple[Bot, Bot]]:
+    """Two processes of one bot."""
+    url, folder = database.url.render_as_string(hide_password=False), library(tmp_path)
+    (folder / "both").mkdir()
+    shutil.copy(folder / "restart" / "runbook.yaml", folder / "both" / "runbook.yaml")
+    both = f"title: Restart for both\nmay_run: [lee, '{TWO}/*']\napprovers: [sam, kim]\n"
+    (folder / "both" / "playbook.yaml").write_text(both, encoding="utf-8")
+    made = tuple(Bot(slack, url, folder, clock, (ONE, TWO), {"people": PEOPLE}) for _ in range(2))
+    yield made[0], made[1]
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def bot(bots: tuple[Bot, Bot]) -> Bot:
+    """One of the two, installed in both workspaces."""
+    assert [bots[0].install(team)[0] for team in (ONE, TWO)] == [200, 200]
+    return bots[0]
+
+
+def test_each_workspace_gets_its_own_card(bot: Bot, slack: SlackGrid) -> None:
+    """The same playbook, started in two workspaces: each card stands where it was started, written with its token."""
+    bot.command(ONE, "run both i-0abc", LEE, "C0HOME")
+    bot.command(TWO, "run both i-0abd", EVE, "C0OTHER")
+    bot.settle()
+
+    assert [len(bot.cards(team)) for team in (ONE, TWO)] == [1, 1]
+    posts = {team: call["channel"] for team, call in slack.called("chat.postMessage") if "thread_ts" not in call}
+    assert posts == {ONE: "C0HOME", TWO: "C0OTHER"}
+
+
+def test_a_namesake_of_another_workspace_is_somebody_else(bot: Bot) -> None:
+    """Lists that say `sam` mean the one at home: the same id in another workspace is refused, and audited."""
+    bot.command(ONE, "run both i-0abc", LEE, "C0HOME")
+    bot.settle()
+    (asked,) = bot.service.queries.open_approvals()
+    bot.click(TWO, APPROVE, asked.id, SAM)
+    bot.settle()
+
+    assert bot.newest().status == "Waiting"
+    (_, data), *_ = bot.events("approval.refused")
+    assert "not among the people" in str(data["reason"])
+
+
+def test_a_guest_of_the_other_workspace_does_not_count_here(bot: Bot) -> None:
+    """In a channel that both share, the other workspace's user clicks under our team: refused, and audited."""
+    bot.command(ONE, "run both i-0abc", LEE, "C0HOME")
+    bot.settle()
+    (asked,) = bot.service.queries.open_approvals()
+    bot.click(ONE, APPROVE, asked.id, SAM, user={"id": SAM, "team_id": TWO, "name": "x"})
+    bot.settle()
+
+    assert bot.newest().status == "Waiting"
+    assert "another workspace" in str(bot.events("request.refused")[-1][1]["reason"])
+
+
+def test_a_person_of_two_workspaces_is_one_by_the_table(bot: Bot) -> None:
+    """Kim is in the table with her user of the other workspace: she may answer from there, whoever asked where."""
+    bot.command(ONE, "run both i-0abc", LEE, "C0HOME")
+    bot.settle()
+    (asked,) = bot.service.queries.open_approvals()
+    bot.click(TWO, APPROVE, asked.id, KIM)
+    bot.settle()
+    bot.settle()
+
+    assert bot.newest().status == "Success"
+
+
+def test_everybody_means_at_home(bot: Bot) -> None:
+    """`*` names the full members of the home workspace; those of another one are `T0TWO/*`."""
+    mine = bot.command(ONE, "run nap", EVE, "C0HOME")
+    theirs = bot.command(TWO, "run nap", EVE, "C0OTHER")
+
+    assert "Started" in mine.text
+    assert "may not" in theirs.text
+
+
+def test_a_workspace_that_is_not_installed_is_foreign(bots: tuple[Bot, Bot]) -> None:
+    """Listed, but not installed: nothing is done for it."""
+    bots[0].install(ONE)
+    answer = bots[0].command(TWO, "run nap", EVE, "C0OTHER")
+
+    assert answer.text == "This app does not work for your workspace."
+    assert "another workspace: T0TWO" in str(bots[0].events("request.refused")[-1][1]["reason"])
