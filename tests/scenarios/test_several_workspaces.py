@@ -2,11 +2,14 @@
 
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from bot.slack.blocks.card import APPROVE
+from bot.slack.installation_store import installation_table
 from infra.clock import utc_now
 from infra.db import Database
 from infra.settings_model import PersonEntry
@@ -125,3 +128,77 @@ def test_a_workspace_that_is_not_installed_is_foreign(bots: tuple[Bot, Bot]) -> 
 
     assert answer.text == "This app does not work for your workspace."
     assert "another workspace: T0TWO" in str(bots[0].events("request.refused")[-1][1]["reason"])
+
+
+# -- installing
+
+
+def test_a_state_counts_once_and_in_its_browser(bots: tuple[Bot, Bot], slack: SlackGrid) -> None:
+    """Begun at one process and finished at another; replayed, forged or in another browser nothing is installed."""
+    address, cookies = bots[0].browse()
+    back = slack.consent(address, ONE)
+    forged = bots[1].come_back({**back, "state": "forged"}, cookies)
+    first, again = bots[1].come_back(back, cookies), bots[1].come_back(back, cookies)
+    address, cookies = bots[0].browse()
+    other = bots[0].come_back(slack.consent(address, TWO), dict.fromkeys(cookies, "another"))
+
+    assert [forged[0], first[0], again[0], other[0]] == [400, 200, 400, 400]
+    assert "not begun here" in forged[1]
+    assert "used before" in again[1]
+    assert "another browser" in other[1]
+    assert [data["workspace"] for _, data in bots[0].events("workspace.")] == [ONE]
+
+
+@pytest.mark.parametrize("changes", [{}, {"app_id": "A0OTHER"}, {"scopes": ("chat:write",)}])
+def test_what_may_not_be_installed_is_given_back(
+    bots: tuple[Bot, Bot], slack: SlackGrid, changes: dict[str, object]
+) -> None:
+    """A workspace that is not listed, another app, too few scopes: refused, the token revoked, and audited."""
+    slack.teams["T0EVIL"] = Team("T0EVIL", "<b>Evil</b>", set())
+    status, page = bots[0].install(ONE if changes else "T0EVIL", **changes)
+
+    assert status in (400, 403)
+    assert "Not installed" in page
+    assert len(slack.called("auth.revoke")) == 1
+    assert [name for name, _ in bots[0].events("workspace.")] == ["workspace.refused"]
+    assert bots[0].several.tokens.live() == []
+
+
+def test_tokens_are_sealed_at_rest(bot: Bot) -> None:
+    """Neither rows nor trail nor repr hold a token."""
+    with bot.service.db.reading() as connection:
+        rows = str(connection.execute(select(installation_table)).all())
+
+    assert "xox" not in rows + str(bot.events()) + str(bot.several.tokens.live())
+
+
+def test_two_processes_spend_a_refresh_token_once(
+    bot: Bot, bots: tuple[Bot, Bot], slack: SlackGrid, clock: ManualClock
+) -> None:
+    """Both see that it is due; one exchanges it, and the other takes what that one wrote."""
+    old = [each.several.tokens.get(ONE) for each in bots]
+    clock.advance(timedelta(hours=13))
+    for each, found in zip(bots, old, strict=True):
+        assert found is not None
+        each.several.tokens.exchange(found)
+
+    asked = [team for team, _ in slack.called("oauth.v2.access") if team == "refresh_token"]
+    assert len(asked) == 1
+    assert len({each.several.tokens.token(ONE) for each in bots}) == 1
+
+
+def test_what_waits_for_a_workspace_waits_until_it_is_back(bot: Bot, slack: SlackGrid) -> None:
+    """Uninstalled: its messages are set aside, the other workspace is served; installed again, they are sent."""
+    bot.command(TWO, "run both i-0abd", EVE, "C0OTHER")
+    slack.uninstall(TWO)
+    bot.event("app_uninstalled", TWO)
+    bot.event("app_uninstalled", TWO)
+    bot.command(ONE, "run both i-0abc", LEE, "C0HOME")
+    bot.settle()
+    gone = [len(bot.cards(team)) for team in (ONE, TWO)]
+    bot.install(TWO)
+    bot.settle_again()
+
+    assert gone == [1, 0]
+    assert [len(bot.cards(team)) for team in (ONE, TWO)] == [1, 1]
+    assert [name for name, _ in bot.events("workspace.removed")] == ["workspace.removed"]
