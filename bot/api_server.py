@@ -32,7 +32,7 @@ def api_door(service: Service) -> Door:
     """SSM's operations over the parts of the process. Raises KeysInvalid."""
     account = service.settings.api_account
     automations = AutomationOperations(service.automation, service.automation_facts)
-    documents = DocumentOperations(service.documents, service.tags, account)
+    documents = DocumentOperations(service.documents, service.tags, account, service.operations.guarding.edit)
     return Door(
         {**automations.operations(), **documents.operations()},
         access_keys([key.get_secret_value() for key in service.settings.api_keys], account),

@@ -16,7 +16,7 @@ from infra.masking import MASK, PLAIN, is_secret_name
 from playbooks.people import Identity
 from playbooks.playbook import Playbook
 
-Verb = Literal["see", "run", "stop", "resume", "approve", "override"]
+Verb = Literal["see", "run", "stop", "resume", "approve", "override", "edit"]
 Effect = Literal["allow", "deny", "never"]
 VERBS: Final[tuple[Verb, ...]] = get_args(Verb)
 EVERYBODY: Final = "everybody"
@@ -35,6 +35,7 @@ _WORDS: Final[Mapping[Verb, str]] = {
     "resume": "resume",
     "approve": "decide about",
     "override": "override a freeze for",
+    "edit": "change",
 }
 
 Specificity = tuple[tuple[int, int], tuple[int, int], int, int, int]
@@ -161,7 +162,14 @@ def implicit(playbooks: Iterable[Playbook], admins: Sequence[str]) -> tuple[Rule
     """What counts without a file: `may_run` and `approvers` of each playbook, and the settings' `admins`."""
     rules = [*standing(admins), Rule("everybody sees what runs", (EVERYBODY,), ("see",))]
     documents = (f"{DOCUMENT}*",)
-    rules.append(Rule("keys of the API run documents", (API_KEYS,), ("run", "stop", "resume"), playbooks=documents))
+    rules.append(
+        Rule(
+            "keys of the API run and change documents",
+            (API_KEYS,),
+            ("run", "stop", "resume", "edit"),
+            playbooks=documents,
+        )
+    )
     rules.append(Rule("the lists of approvers decide who approves", (EVERYBODY,), ("approve",)))
     for playbook in playbooks:
         name = (playbook.name,)

@@ -11,7 +11,7 @@ from audit.trail import Entry
 from engine.conductor import InvalidStatus
 from infra.canonical import Json
 from infra.db import Transaction
-from playbooks.access import Access, Verb, Wish
+from playbooks.access import DOCUMENT, Access, Verb, Wish
 from playbooks.access_words import Why
 from playbooks.asking import top_of
 from playbooks.freezes import Pause, frozen, why_frozen
@@ -127,6 +127,10 @@ class Guarding:
                 return TakenOver(holder)
             parts.store.set_wish(tx, held.id, "done", by=by, now=parts.clock())
             return TakenOver(holder, self.begin(tx, held.wish, by))
+
+    def edit(self, document: str, by: Identity) -> None:
+        """Let somebody make, change or forget a named runbook. Raises NotAllowed (audited)."""
+        self.guards.permit(Wish("edit", f"{DOCUMENT}{document}"), by)
 
     def _permit_both(self, tx: Transaction, held: HeldWish, by: Identity) -> None:
         """Whoever takes over may run the one and stop the other. Raises Denied."""

@@ -12,20 +12,52 @@ from playbooks.documents.content import Draft, spelled
 from playbooks.documents.documents import Described, Documents
 from playbooks.documents.named import DocumentVersion, NamedDocument
 from playbooks.documents.tags import Tags
+from playbooks.people import Identity
+from playbooks.refusals import NotAllowed
 
 AUTOMATION: Final = "Automation"
+DOCUMENT: Final = "Document"
 PLATFORMS: Final = ["Windows", "Linux", "MacOS"]
 MOST_TAGS: Final = 50
+EDITING: Final[Mapping[str, str]] = {
+    "CreateDocument": "Name",
+    "UpdateDocument": "Name",
+    "UpdateDocumentDefaultVersion": "Name",
+    "DeleteDocument": "Name",
+    "ModifyDocumentPermission": "Name",
+    "AddTagsToResource": "ResourceId",
+    "RemoveTagsFromResource": "ResourceId",
+}
+"""Operations that change a document, and the member that names it."""
+MayEdit = Callable[[str, Identity], None]
+"""Raises NotAllowed."""
 
 
 class DocumentOperations:
     """The operations, by AWS's names."""
 
-    def __init__(self, documents: Documents, tags_of: Tags, account: str) -> None:
-        self._documents, self._tags, self._account = documents, tags_of, account
+    def __init__(self, documents: Documents, tags_of: Tags, account: str, may_edit: MayEdit) -> None:
+        self._documents, self._tags, self._account, self._may_edit = documents, tags_of, account, may_edit
 
     def operations(self) -> Mapping[str, Operation]:
         """Name -> operation."""
+        found = self._operations()
+        return {**found, **{name: self._permitted(member, found[name]) for name, member in EDITING.items()}}
+
+    def _permitted(self, member: str, run: Operation) -> Operation:
+        """The operation for those whom the access rules let change the document."""
+
+        def permitted(asked: Asked) -> Answer:
+            if asked.given.get("ResourceType", DOCUMENT) == DOCUMENT:
+                try:
+                    self._may_edit(asked.given[member], asked.by)
+                except NotAllowed as error:
+                    raise ApiError("AccessDeniedException", str(error)) from error
+            return run(asked)
+
+        return permitted
+
+    def _operations(self) -> Mapping[str, Operation]:
         return {
             "CreateDocument": self.create,
             "UpdateDocument": self.update,

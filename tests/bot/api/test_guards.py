@@ -20,6 +20,7 @@ ACCESS = """\
 rules:
   - {who: lee, may: run, playbooks: "document:Fix-*", parameters: {InstanceId: i-0b7d*}}
   - {who: lee, may: approve}
+  - {who: lee, may: edit, playbooks: "document:*"}
 """
 
 
@@ -125,7 +126,7 @@ def test_a_resource_is_free_when_the_last_who_share_it_is_over(
 
 NEVER = """\
 rules:
-  - {who: lee, may: run, playbooks: "document:*"}
+  - {who: lee, may: [run, edit], playbooks: "document:*"}
   - {who: lee, rule: never, parameters: {InstanceId: i-0b7d1c44e9f2a6d36}}
 """
 
@@ -213,6 +214,29 @@ def test_rules_of_a_file_count_for_programs_too(database: Database, clock: Manua
     values = {"InstanceId": [INSTANCE]}
     assert refused(max_starts, DocumentName="Fix-It", Parameters=values)[0] == "AccessDeniedException"
     assert both.events().count("access.refused") == 3
+
+
+def test_rules_of_a_file_say_who_changes_documents(database: Database, clock: ManualClock, tmp_path: Path) -> None:
+    """What somebody else may run is not changed, shared, tagged or forgotten by whoever holds some key."""
+    (tmp_path / "access.yaml").write_text(ACCESS, encoding="utf-8")
+    both = world(database, clock, tmp_path, access=tmp_path / "access.yaml")
+    other, text = both.client("AKIDMAX"), runbook(hold())
+    tags = {"ResourceType": "Document", "ResourceId": "Fix-It"}
+    calls: list[tuple[Any, dict[str, Any]]] = [
+        (other.create_document, {"Name": "Mine", "Content": text, "DocumentType": "Automation"}),
+        (other.update_document, {"Name": "Fix-It", "Content": text}),
+        (other.update_document_default_version, {"Name": "Fix-It", "DocumentVersion": "1"}),
+        (other.modify_document_permission, {"Name": "Fix-It", "PermissionType": "Share", "AccountIdsToAdd": ["All"]}),
+        (other.add_tags_to_resource, {**tags, "Tags": [{"Key": "a", "Value": "b"}]}),
+        (other.remove_tags_from_resource, {**tags, "TagKeys": ["a"]}),
+        (other.delete_document, {"Name": "Fix-It"}),
+    ]
+
+    for call, members in calls:
+        name = members.get("Name", "Fix-It")
+        assert refused(call, **members) == ("AccessDeniedException", f"You may not change `document:{name}`.")
+    assert both.events().count("access.refused") == len(calls)
+    assert both.client().describe_document(Name="Fix-It")["Document"]["LatestVersion"] == "1"
 
 
 def test_rules_of_a_file_say_who_sees_and_stops(database: Database, clock: ManualClock, tmp_path: Path) -> None:
