@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -10,12 +11,13 @@ from engine.conductor import InvalidStatus
 from engine.document import Document
 from engine.execution import Status
 from engine.parameters import ParametersInvalid
+from engine.protocol import StartOrder
 from engine.signals import SignalRefused, SignalType
 from engine.validation import parse
 from engine.wire import strings
 from infra.db import Database
 from tests.engine.api_host import KEY, SECRET, ApiHost
-from tests.engine.hosts import EngineHost, LocalHost, SsmHost, celery_host
+from tests.engine.hosts import LEE, EngineHost, LocalHost, SsmHost, celery_host
 from tests.fakes.postgres import PostgresServer
 
 APPROVERS = ["arn:aws:iam::123456789012:role/playbook-bot", "person:lee"]
@@ -230,3 +232,77 @@ def test_signals_after_the_end(host: EngineHost) -> None:
 
     with pytest.raises(SignalRefused):
         host.signal(identity, SignalType.APPROVE)
+
+
+TIDY = {"name": "tidy", "action": "aws:updateVariable", "inputs": {"Name": "variable:Tidy", "Value": "yes"}}
+LONG = {"name": "long", "action": "aws:sleep", "inputs": {"Duration": "PT1H"}}
+VARIABLES = {"Tidy": {"type": "String", "default": "no"}}
+
+
+@pytest.mark.parametrize(
+    "step",
+    [LONG, {"name": "hold", "action": "aws:pause", "inputs": {}}, GATE],
+    ids=["running", "paused", "at a gate"],
+)
+def test_stopping_in_each_state(host: EngineHost, step: dict[str, Any]) -> None:
+    """Whatever it does, it is cancelled, and its onCancel step runs; what follows does not."""
+    cancelled = {**step, "onCancel": "step:tidy", "isEnd": True}
+    if step["action"] == "aws:pause":
+        cancelled = {**step, "isEnd": True}
+    identity = host.start(document(cancelled, {**TIDY, "isEnd": True}, variables=VARIABLES))
+    host.settle()
+    assert len(host.steps(identity)) == 1
+    host.stop(identity)
+    host.settle()
+
+    assert host.state(identity).status is Status.CANCELLED
+    tidied = [("tidy", "Success")] if "onCancel" in cancelled else []
+    assert host.steps(identity) == [(step["name"], "Cancelled"), *tidied]
+
+
+def test_stopping_twice(host: EngineHost) -> None:
+    """The second wish changes nothing while the first is carried out, and is refused afterwards."""
+    identity = host.start(document(LONG))
+    host.settle()
+    host.stop(identity)
+    with suppress(InvalidStatus):
+        host.stop(identity)
+    host.settle()
+    assert host.state(identity).status is Status.CANCELLED
+    assert host.events(identity).count("execution.ended") == 1
+
+    with pytest.raises(InvalidStatus):
+        host.stop(identity)
+
+
+def test_stopping_while_it_tidies_up(host: EngineHost) -> None:
+    """The onCancel step that runs already is not begun again."""
+    slow = {**LONG, "name": "slow", "inputs": {"Duration": "PT1S"}, "isEnd": True}
+    steps = ({**GATE, "onCancel": "step:again"}, {**TIDY, "name": "again", "nextStep": "slow"}, slow)
+    identity = host.start(document(*steps, variables=VARIABLES))
+    host.settle()
+    host.stop(identity)
+    with suppress(InvalidStatus):
+        host.stop(identity)
+    host.settle(2)
+
+    assert host.state(identity).status is Status.CANCELLED
+    assert host.steps(identity) == [("ask", "Cancelled"), ("again", "Success"), ("slow", "Success")]
+
+
+def test_completing(host: EngineHost) -> None:
+    """What is gone through step by step is called done between two steps; nothing more runs."""
+    order = StartOrder(
+        document(NAP, {**NAP, "name": "again"}), {}, LEE, "eu-west-1", "123456789012", mode="Interactive"
+    )
+    with host.db.transaction() as tx:
+        identity = host.engine.start(tx, order)
+    host.settle()
+    host.signal(identity, SignalType.START_STEP, StepName="nap")
+    host.settle()
+    with host.db.transaction() as tx:
+        host.engine.stop(tx, identity, LEE, "Complete")
+    host.settle()
+
+    assert host.state(identity).status is Status.SUCCESS
+    assert host.steps(identity) == [("nap", "Success")]

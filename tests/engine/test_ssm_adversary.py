@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from engine.execution import Execution
@@ -17,15 +17,15 @@ from tests.engine.test_ssm import KIM, Host, gate
 from tests.fakes.clock import ManualClock
 from tests.fakes.ssm import LOST, THROTTLED, FakeSsm
 
-Trouble = Literal["", "lost before", "lost after", "500 before", "500 after", "throttled", "stale"]
+Trouble = Literal["", "lost before", "lost after", "500 before", "500 after", "throttled", "stale", "lost, then stale"]
 TROUBLES: tuple[Trouble, ...] = (
-    "", "", "lost before", "lost after", "500 before", "500 after", "throttled", "stale",
+    "", "", "lost before", "lost after", "500 before", "500 after", "throttled", "stale", "lost, then stale",
 )  # fmt: skip
 BEHIND = timedelta(seconds=14)
-"""How late AWS's readings may be."""
+"""How late AWS's readings may be, and how long in a row."""
 TROUBLE_OF_AWS = AwsRefused("InternalServerError", "An internal error occurred", status=500)
 BEFORE: Mapping[Trouble, Exception] = {"lost before": LOST, "500 before": TROUBLE_OF_AWS, "throttled": THROTTLED}
-AFTER: Mapping[Trouble, Exception] = {"lost after": LOST, "500 after": TROUBLE_OF_AWS}
+AFTER: Mapping[Trouble, Exception] = {"lost after": LOST, "500 after": TROUBLE_OF_AWS, "lost, then stale": LOST}
 
 
 class Adversary(FakeSsm):
@@ -34,7 +34,7 @@ class Adversary(FakeSsm):
     def __init__(self, clock: ManualClock, troubles: list[Trouble]) -> None:
         super().__init__(clock)
         self.troubles = troubles
-        self.is_stale = False
+        self.stale_until = clock()
         self.past: dict[str, list[tuple[datetime, dict[str, Any]]]] = {}
 
     def answer(self, operation: str, members: Mapping[str, Any], role: str) -> dict[str, Any]:
@@ -43,20 +43,22 @@ class Adversary(FakeSsm):
         if trouble in BEFORE:
             self.asked.append((operation, dict(members), role))
             raise BEFORE[trouble]
-        self.is_stale = trouble == "stale"
+        if trouble == "stale":
+            self.stale_until = self.clock() + BEHIND
         found = super().answer(operation, members, role)
-        self.is_stale = False
+        if trouble == "lost, then stale":
+            self.stale_until = self.clock() + BEHIND
         with self.db.reading() as connection:
             identities = [state.id for state in self.store.everything(connection)]
         for identity in identities:
-            self.past.setdefault(identity, []).append((self.clock(), copy.deepcopy(self.told(identity))))
+            self.past.setdefault(identity, []).append((self.clock(), copy.deepcopy(super().told(identity))))
         if trouble in AFTER:
             raise AFTER[trouble]
         return found
 
     def told(self, identity: str) -> dict[str, Any]:
         """As it is; or as it was a while ago."""
-        if not self.is_stale or identity not in self.past:
+        if self.clock() >= self.stale_until or identity not in self.past:
             return super().told(identity)
         latest = self.clock() - BEHIND
         old = [told for at, told in self.past[identity] if at <= latest]
@@ -83,6 +85,8 @@ def seen(state: Execution) -> tuple[str, list[tuple[str, str]]]:
     verb=st.sampled_from(["Approve", "Reject", "stop"]),
     begins=st.sampled_from(["at the start", "at the answer"]),
 )
+@example(troubles=["", "lost, then stale"], verb="Approve", begins="at the answer")
+@example(troubles=["", "500 before", "stale"], verb="stop", begins="at the answer")
 def test_no_gate_opens_unasked_and_both_ends_are_the_same(troubles: list[Trouble], verb: str, begins: str) -> None:
     """Whatever is lost, late, stale, refused or repeated while one of two gates is answered, or the run is stopped."""
     db, clock = Database("sqlite://"), ManualClock()
@@ -91,8 +95,8 @@ def test_no_gate_opens_unasked_and_both_ends_are_the_same(troubles: list[Trouble
     host = Host(db, clock, ssm)
     identity = host.start(gate("one"), gate("two"))
     is_asked = False
-    for _ in range(60):
-        host.follow(10)
+    for seconds in (*[3] * 50, *[15] * 30):
+        host.follow(seconds)
         step = host.state(identity).step
         if not is_asked and step is not None and step.name == "one" and step.signals:
             ssm.troubles += troubles if begins == "at the answer" else []
