@@ -165,7 +165,9 @@ def _engine_looks(service: Service, catalog: Catalog) -> dict[str, Callable[[], 
     settings, looks = service.settings, dict[str, Callable[[], Found]]()
     there = ssm_approvers.on_aws(catalog.all, settings.engine)
     if there or settings.engine == "ssm" or settings.ssm_adopt:
-        looks |= ssm_checkup.looks(service.aws, settings, ssm_approvers.roles(there))
+        documents, topics = ssm_approvers.documents(there), ssm_approvers.topics(there)
+        roles = ssm_approvers.roles(there)
+        looks |= ssm_checkup.looks(service.aws, settings, roles, documents=documents, topics=topics)
     if settings.protected_tags and any(playbook.start == "auto" for playbook in catalog.all):
         looks["protected tags"] = partial(_protected, service)
     if settings.dispatch == "celery":

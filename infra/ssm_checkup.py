@@ -16,12 +16,19 @@ OURS: Final = "playbook-bot-doctor"
 """A document that nobody has; its name is one of those that the bot would push."""
 
 
-def looks(aws: Aws, settings: Settings, roles: Sequence[str]) -> Mapping[str, Callable[[], Found]]:
-    """Each question by name; `roles` are those that runbooks on AWS name in assumeRole."""
+def looks(
+    aws: Aws, settings: Settings, roles: Sequence[str], *, documents: Sequence[str] = (), topics: Sequence[str] = ()
+) -> Mapping[str, Callable[[], Found]]:
+    """Each question by name; `roles` are those that runbooks on AWS name in assumeRole.
+
+    `documents` are those of AWS's that playbooks name, `topics` those that their approvals are told to.
+    """
     found: dict[str, Callable[[], Found]] = {
-        NAME: lambda: _permissions(aws.session(), settings, roles),
+        NAME: lambda: _permissions(aws.session(), settings, roles, documents),
         f"{NAME} events": lambda: _events(aws, settings),
     }
+    for topic in topics:
+        found[f"topic {topic.rpartition(':')[2]}"] = lambda topic=topic: _topic(aws, topic)  # type: ignore[misc]
     for person in settings.people:
         if person.signs_as:
             name = f"signature of {person.id}"
@@ -29,7 +36,30 @@ def looks(aws: Aws, settings: Settings, roles: Sequence[str]) -> Mapping[str, Ca
     return found
 
 
-def _permissions(aws: AwsSession, settings: Settings, roles: Sequence[str]) -> Found:
+def _topic(aws: Aws, topic: str) -> Found:
+    """Whether a topic that AWS shall tell of an approval is there; only names that begin with Automation are taken."""
+    short = topic.rpartition(":")[2]
+    name = f"topic {short}"
+    if not short.startswith("Automation"):
+        fix = "give NotificationArn a topic whose name begins with Automation"
+        return _failed(name, f"Systems Manager publishes approvals to no topic called {short}", fix)
+    try:
+        aws.session(region=topic.split(":")[3]).call("sns", "GetTopicAttributes", {"TopicArn": topic})
+    except (AwsRefused, AwsUnreachable) as error:
+        if isinstance(error, AwsRefused) and error.is_denied:
+            return Found((Check(name, ok=True, detail=f"may not be looked at by the bot: {error}"),))
+        return _failed(name, f"{topic} cannot be read: {error}", "make the topic, or mend NotificationArn")
+    return Found((Check(name, ok=True, detail="is there; approvals on AWS are published to it"),))
+
+
+def _definition(home: str, document: str) -> str:
+    """The automation-definition that a start of the document names to IAM."""
+    owner, _, name = document.rpartition(":document/")
+    name, _, version = name.rpartition("/")[2].partition(":")
+    return f"{owner or home}:automation-definition/{name}:{version or '$DEFAULT'}"
+
+
+def _permissions(aws: AwsSession, settings: Settings, roles: Sequence[str], documents: Sequence[str]) -> Found:
     try:
         who = _principal(str(aws.call("sts", "GetCallerIdentity", {})["Arn"]))
     except (AwsRefused, AwsUnreachable) as error:
@@ -38,7 +68,7 @@ def _permissions(aws: AwsSession, settings: Settings, roles: Sequence[str]) -> F
         detail = f"the bot is {who}, which ssm_principals do not name: AWS would refuse its answers to approvals"
         return _failed(NAME, detail, f"add {who} to ssm_principals, and to Approvers of the runbooks")
     try:
-        denied = [*_denied(aws, who, roles)]
+        denied = [*_denied(aws, who, roles, documents)]
     except AwsUnreachable as error:
         return _failed(NAME, str(error), "see that this machine reaches IAM: network, proxy, VPC endpoint")
     except AwsRefused as error:
@@ -56,7 +86,7 @@ def _principal(arn: str) -> str:
     return f"{head.replace(':sts:', ':iam:')}:role/{rest.rpartition('/')[0]}" if rest else arn
 
 
-def _denied(aws: AwsSession, who: str, roles: Sequence[str]) -> Iterator[str]:
+def _denied(aws: AwsSession, who: str, roles: Sequence[str], documents: Sequence[str]) -> Iterator[str]:
     home = f"arn:{aws.partition}:ssm:{aws.region}:{aws.account}"
     asked = {
         f"{home}:document/{OURS}": ("CreateDocument", "UpdateDocument", "DescribeDocument", "GetDocument"),
@@ -68,6 +98,9 @@ def _denied(aws: AwsSession, who: str, roles: Sequence[str]) -> Iterator[str]:
     }  # fmt: skip
     for resource, operations in asked.items():
         yield from _simulated(aws, who, [f"ssm:{name}" for name in operations], resource)
+    for document in documents:
+        for action in _simulated(aws, who, ["ssm:StartAutomationExecution"], _definition(home, document)):
+            yield f"{action} on {document}"
     context = {"ContextKeyName": "iam:PassedToService", "ContextKeyValues": ["ssm.amazonaws.com"]}
     for role in roles:
         entries = [{**context, "ContextKeyType": "string"}]

@@ -193,3 +193,41 @@ def test_a_broker_that_answers() -> None:
     (check,) = _broker("memory://here/").checks
 
     assert check.ok
+
+
+TOPIC = f"arn:aws:sns:{REGION}:123456789012:AutomationApprovals"
+
+
+def test_the_topic_of_an_approval(account: Account) -> None:
+    """It has to be there, under a name that Systems Manager takes; one that may not be read is no finding."""
+    aws, settings = Aws(region=REGION), load({"PLAYBOOK_BOT_AWS_REGION": REGION})
+
+    def found(topic: str) -> Check:
+        (check,) = looks(aws, settings, [], topics=[topic])[f"topic {topic.rpartition(':')[2]}"]().checks
+        return check
+
+    assert found(TOPIC).ok
+    assert "to no topic called alarms" in wrong(found(TOPIC.replace("AutomationApprovals", "alarms")))
+    account.refused = {"GetTopicAttributes": AwsRefused("NotFound", "Topic does not exist")}
+    assert "Topic does not exist" in wrong(found(TOPIC))
+    account.refused = {"GetTopicAttributes": AwsRefused("AuthorizationError", "No.", status=403)}
+    assert found(TOPIC).ok
+
+
+def test_the_documents_that_playbooks_name_are_asked_for(account: Account) -> None:
+    """A start is asked for under the name that IAM knows each of them by."""
+    named = ["Team-Fix", "Team-Fix:3", f"arn:aws:ssm:{REGION}:210987654321:document/Shared"]
+    looks(Aws(region=REGION), load({"PLAYBOOK_BOT_AWS_REGION": REGION}), [], documents=named)["Systems Manager"]()
+    asked = [params["ResourceArns"][0] for name, params in account.asked if name == "SimulatePrincipalPolicy"]
+
+    assert [each.partition(":automation-definition/")[2] for each in asked[-3:]] == [
+        "Team-Fix:$DEFAULT", "Team-Fix:3", "Shared:$DEFAULT",
+    ]  # fmt: skip
+    assert asked[-1].startswith(f"arn:aws:ssm:{REGION}:210987654321:")
+
+
+def test_a_document_of_aws_is_not_judged_by_the_runbook_here() -> None:
+    """Its Approvers are there, and may be others."""
+    theirs = playbook(name="gated", runbook=GATED, parameters={"Approvers": ["x"]}, engine="ssm", aws_document="Team")
+
+    assert [*problems(theirs, [BOT])] == []
