@@ -10,6 +10,7 @@ import pytest
 from bot.slack.blocks.card import APPROVE
 from infra.clock import utc_now
 from infra.db import Database
+from infra.settings_model import AdoptEntry
 from tests.bot.slack.rig import Rig
 from tests.fakes.clock import ManualClock
 from tests.fakes.ssm import LOST, OURSELVES, FakeSsm
@@ -38,7 +39,8 @@ class World:
 
     def boot(self) -> None:
         """A new process on the same rows."""
-        fields = {"ssm_principals": (OURSELVES,)}
+        adopted = AdoptEntry(document="Team-*", playbook="halt", regions=("eu-west-1",))
+        fields = {"ssm_principals": (OURSELVES,), "ssm_adopt": (adopted,)}
         self.rig = Rig(self.slack, self.url, self.folder, clock=self.clock, fields=fields)
         self.rig.service.__dict__["_ssm_for"] = lambda look, role: self.ssm.session(role)
 
@@ -125,3 +127,20 @@ def test_an_outage_stands_on_the_card(world: World) -> None:
     world.live(60, rounds=3)
 
     assert "AWS has not answered since" not in world.card()
+
+
+def test_a_run_that_others_started_is_asked_about_in_slack(world: World) -> None:
+    """The console starts it, a rule adopts it, its approval is a card here, and the answer reaches AWS once."""
+    console = world.ssm.session("arn:aws:iam::123456789012:user/ann")
+    text = RUNBOOK.replace("{type: String}", "{type: String, default: i-0abc}")
+    console.call("ssm", "CreateDocument", {"Name": "Team-Halt", "Content": text, "DocumentType": "Automation"})
+    console.call("ssm", "StartAutomationExecution", {"DocumentName": "Team-Halt"})
+    world.rig.service.ssm_runner.begin()
+    world.live()
+
+    world.rig.click(APPROVE, world.rig.buttons()[APPROVE], world.rig.sam)
+    world.live()
+
+    assert world.rig.newest().status == "Success"
+    assert "Approved by Sam Reyes" in world.card()
+    assert len(_signals(world)) == 1
