@@ -12,7 +12,7 @@ from engine.signals import SignalType
 from engine.ssm import client_token
 from engine.ssm_documents import ensure, named
 from engine.ssm_mirror import lost
-from engine.ssm_signals import Signaller
+from engine.ssm_signals import Signaller, noticed
 from engine.ssm_store import Command, Look
 from engine.ssm_telling import Telling, called
 from infra.aws_errors import AwsRefused
@@ -105,7 +105,11 @@ class Teller:
         except AwsRefused as error:
             if error.code != NOT_TO_BE_STOPPED:
                 raise
-            # It is over already: what AWS says of it next is the truth.
+            # A cancelled one is over already, and what AWS says of it next is the truth.
+            if command.data["type"] == "Complete":
+                sentence, events = f"AWS does not call it done: {error}", called(aws, look)
+                self._here.conclude(look, [command], "refused", lambda state: noticed(state, sentence), events)
+                return
         self._here.conclude(look, [command], "done", Change, called(aws, look))
 
 

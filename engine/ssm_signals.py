@@ -176,7 +176,7 @@ class Signaller:
     def _refused(self, look: Look, commands: Sequence[Command], reason: str, events: Sequence[Event] = ()) -> None:
         told = [_told(look, "signal.refused", command, reason=reason) for command in commands]
         sentence = f"The answer did not reach the step: {reason}."
-        self._here.conclude(look, commands, "refused", lambda state: _noticed(state, sentence), [*events, *told])
+        self._here.conclude(look, commands, "refused", lambda state: noticed(state, sentence), [*events, *told])
 
 
 def _is_same_gate(one: Command, other: Command) -> bool:
@@ -193,7 +193,8 @@ def _taken(state: Execution) -> Change:
     return Change(replace(state, steps=steps))
 
 
-def _noticed(state: Execution, notice: str) -> Change:
+def noticed(state: Execution, notice: str) -> Change:
+    """The state with a sentence for its card; none where all is over."""
     return Change(state if state.is_over else replace(state, notice=notice))
 
 

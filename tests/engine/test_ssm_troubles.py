@@ -326,3 +326,19 @@ def test_a_step_can_be_stopped(host: Host, ssm: FakeSsm) -> None:
 
     assert ssm.times("SendAutomationSignal") == 1
     assert host.state(identity).steps[0].status is Status.CANCELLED
+
+
+def test_what_is_not_gone_through_step_by_step_cannot_be_called_done(host: Host) -> None:
+    """AWS refuses that, and the card says so; it goes on, and can be cancelled."""
+    identity = host.start(gate("ask"))
+    host.follow()
+    with host.db.transaction() as tx:
+        host.engine.stop(tx, identity, KIM, "Complete")
+    host.follow(1)
+    assert host.state(identity).status is Status.WAITING
+    assert host.state(identity).notice.startswith("AWS does not call it done: ")
+
+    with host.db.transaction() as tx:
+        host.engine.stop(tx, identity, KIM)
+    host.follow(1, looks=2)
+    assert host.state(identity).status is Status.CANCELLED
