@@ -42,6 +42,10 @@ EVENTS: Final = (
     "subteam_updated",
     "user_change",
 )
+OF_SEVERAL: Final = ("app_uninstalled", "team_access_granted", "team_access_revoked", "tokens_revoked")
+"""With several workspaces: what becomes of an installation."""
+REDIRECT: Final = "/slack/oauth_redirect"
+"""Where Slack sends browsers back to that have installed the app."""
 CONSOLE: Final = "console.aws.amazon.com"
 """Where links to executions lead that AWS runs; those of every Region are below it."""
 SHORTCUT: Final = {
@@ -56,21 +60,25 @@ class ManifestRefused(ValueError):
     """Slack would not take a manifest made of this."""
 
 
-def manifest(name: str, url: str | None, *, command: str = "/playbook") -> dict[str, Any]:
+def manifest(
+    name: str, url: str | None, *, command: str = "/playbook", public_url: str | None = None
+) -> dict[str, Any]:
     """The manifest for a workspace; with `url` for signed HTTP, without it for Socket Mode.
 
+    With `public_url`, where browsers reach the bot, it is for several workspaces and organisations: installed by OAuth.
     Raises ManifestRefused.
     """
     if not 0 < len(name.strip()) <= LONGEST_NAME:
         raise ManifestRefused(f'"{name}" cannot be the app\'s name: Slack allows 1 to {LONGEST_NAME} characters')
-    address = _address(url) if url else None
+    address = _address(url, DOOR) if url else None
+    back = _address(public_url, REDIRECT) if public_url else None
     slash: dict[str, Any] = {
         "command": command,
         "description": "Run, watch and approve incident runbooks",
         "usage_hint": "help | list | run NAME | status | approvals | stop ID | timeline ID | why NAME | whoami",
         "should_escape": True,
     }
-    events: dict[str, Any] = {"bot_events": list(EVENTS)}
+    events: dict[str, Any] = {"bot_events": sorted((*EVENTS, *(OF_SEVERAL if back else ())))}
     interactivity: dict[str, Any] = {"is_enabled": True}
     if address:
         slash["url"] = events["request_url"] = interactivity["request_url"] = address
@@ -93,26 +101,26 @@ def manifest(name: str, url: str | None, *, command: str = "/playbook") -> dict[
             "slash_commands": [slash],
             "unfurl_domains": [CONSOLE],
         },
-        "oauth_config": {"scopes": {"bot": list(SCOPES)}},
+        "oauth_config": {**({"redirect_urls": [back]} if back else {}), "scopes": {"bot": list(SCOPES)}},
         "settings": {
             "event_subscriptions": events,
             "interactivity": interactivity,
-            "org_deploy_enabled": False,
+            "org_deploy_enabled": back is not None,
             "socket_mode_enabled": address is None,
-            "token_rotation_enabled": False,
+            "token_rotation_enabled": back is not None,
         },
     }
 
 
-def _address(url: str) -> str:
-    """The address of the door. Raises ManifestRefused: Slack only sends over HTTPS."""
+def _address(url: str, path: str) -> str:
+    """The address of one of the bot's doors. Raises ManifestRefused: Slack only sends over HTTPS."""
     try:
         parts = urlsplit(url)
     except ValueError as error:
         raise ManifestRefused(f'"{url}" is not an address: {error}') from error
     if parts.scheme != "https" or not parts.hostname or "@" in parts.netloc or parts.query or parts.fragment:
         raise ManifestRefused(f'"{url}" cannot be the bot\'s address: it should be like https://bot.example.com')
-    return f"{url.removesuffix(DOOR).rstrip('/')}{DOOR}"
+    return f"{url.removesuffix(path).rstrip('/')}{path}"
 
 
 def _bot_name(name: str) -> str:

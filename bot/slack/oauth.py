@@ -20,7 +20,7 @@ from slack_sdk.errors import SlackApiError
 from bot.slack import oauth_pages as pages
 from bot.slack.client import NO_ANSWER, code_of, is_unsure, retry_after
 from bot.slack.installations import AnswerUnsound, Installation, Permitted, installer, missing, read, told
-from bot.slack.manifest import SCOPES
+from bot.slack.manifest import REDIRECT, SCOPES
 from bot.slack.tokens import Tokens
 from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable
@@ -28,7 +28,6 @@ from infra.db import Database, DatabaseUnavailable
 log = structlog.get_logger()
 
 INSTALL: Final = "/slack/install"
-REDIRECT: Final = "/slack/oauth_redirect"
 LASTS: Final = timedelta(minutes=10)
 COOKIE: Final = "__Host-playbook-bot-install"
 """The prefix has browsers take it from this very host only, over TLS."""

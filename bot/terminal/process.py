@@ -82,11 +82,14 @@ def doctor(*, as_json: bool) -> None:
 @click.command()
 @click.option("--name", default="playbook-bot", show_default=True)
 @click.option("--url", default="", help="Public address of the bot, for HTTP mode; without it Socket Mode.")
+@click.option(
+    "--workspaces", "public_url", default="", help="For several workspaces: where browsers reach the bot (https://…)."
+)
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of YAML.")
-def manifest(name: str, url: str, *, as_json: bool) -> None:
+def manifest(name: str, url: str, public_url: str, *, as_json: bool) -> None:
     """Print the Slack app manifest: paste it at api.slack.com/apps."""
     try:
-        found = slack_manifest(name, url or None)
+        found = slack_manifest(name, url or None, public_url=public_url or None)
     except ManifestRefused as error:
         refuse(str(error))
     if as_json:

@@ -11,7 +11,8 @@ import yaml
 from click.testing import CliRunner
 
 from bot.slack.commandline import VERBS
-from bot.slack.manifest import CONSOLE, EVENTS, OPTIONAL_SCOPES, SCOPES, ManifestRefused, manifest
+from bot.slack.manifest import CONSOLE, EVENTS, OF_SEVERAL, OPTIONAL_SCOPES, SCOPES, ManifestRefused, manifest
+from bot.slack.oauth import AppAtSlack
 from bot.slack.shortcuts import CALLBACK
 from bot.terminal.process import manifest as command
 
@@ -19,6 +20,7 @@ URL = "https://bot.example.com"
 CODE = Path(__file__).resolve().parents[3] / "bot" / "slack"
 NEEDED = {
     "auth_test": set(),
+    "auth_revoke": set(),
     "apps_connections_open": set(),
     "views_open": set(),
     "views_push": set(),
@@ -76,9 +78,46 @@ def test_the_scopes_are_what_is_called() -> None:
 
 def test_the_events_are_those_that_are_listened_to() -> None:
     """Slack sends nothing for which there is no listener."""
-    text = "".join((CODE / name).read_text(encoding="utf-8") for name in ("home.py", "mentions.py", "unfurl.py"))
+    text = "".join(
+        (CODE / name).read_text(encoding="utf-8") for name in ("home.py", "mentions.py", "removals.py", "unfurl.py")
+    )
 
-    assert all(f'"{event}"' in text for event in EVENTS)
+    assert all(f'"{event}"' in text for event in (*EVENTS, *OF_SEVERAL))
+
+
+@pytest.mark.parametrize("url", [None, URL])
+def test_several_workspaces_are_installed_by_oauth(url: str | None) -> None:
+    """The way back of browsers, tokens that end, whole organisations, and news of what becomes of an installation."""
+    made = manifest("Playbooks", url, public_url=f"{URL}/")
+
+    assert made["oauth_config"]["redirect_urls"] == [f"{URL}/slack/oauth_redirect"]
+    assert (made["settings"]["token_rotation_enabled"], made["settings"]["org_deploy_enabled"]) == (True, True)
+    assert made["settings"]["socket_mode_enabled"] is (url is None)
+    assert set(made["settings"]["event_subscriptions"]["bot_events"]) == {*EVENTS, *OF_SEVERAL}
+
+
+@pytest.mark.parametrize("url", [None, URL])
+def test_one_workspace_has_nothing_of_several(url: str | None) -> None:
+    """Its token does not end, and no event tells of an installation that is in the settings."""
+    made = manifest("Playbooks", url)
+
+    assert "redirect_urls" not in made["oauth_config"]
+    assert (made["settings"]["token_rotation_enabled"], made["settings"]["org_deploy_enabled"]) == (False, False)
+    assert not set(OF_SEVERAL) & set(made["settings"]["event_subscriptions"]["bot_events"])
+
+
+def test_the_way_back_is_the_one_that_is_answered() -> None:
+    """Slack compares the address of the manifest with the one that the install page names."""
+    app = AppAtSlack("A", "1.2", "secret", f"{URL}/", "https://slack.com/api/")
+
+    assert [app.redirect_url] == manifest("Playbooks", None, public_url=URL)["oauth_config"]["redirect_urls"]
+
+
+@pytest.mark.parametrize("address", ["http://bot.example.com", "bot.example.com", f"{URL}?a=b"])
+def test_a_way_back_that_slack_would_not_take(address: str) -> None:
+    """Slack sends browsers back over HTTPS only."""
+    with pytest.raises(ManifestRefused, match=r"should be like https://bot\.example\.com"):
+        manifest("Playbooks", None, public_url=address)
 
 
 def test_menus_are_asked_at_the_same_door() -> None:
@@ -164,7 +203,7 @@ def test_what_slack_would_not_take_is_said_before(name: str, url: str | None, se
         manifest(name, url)
 
 
-@pytest.mark.parametrize("arguments", [[], ["--url", URL], ["--name", "Night Watch"]])
+@pytest.mark.parametrize("arguments", [[], ["--url", URL], ["--name", "Night Watch"], ["--workspaces", URL]])
 def test_the_command_prints_it_in_both_spellings(arguments: list[str]) -> None:
     """YAML to paste, JSON for programs: the same manifest."""
     as_yaml = CliRunner().invoke(command, arguments)
