@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from bot.service import Service
 from bot.slack.checkup import SlackCheckup, SlackFound
+from bot.slack.installations_checkup import InstallationsCheckup
 from engine.dispatch.celery import unreachable
 from engine.scripts.isolation import INSTEAD
 from infra import aws_checkup, ssm_checkup
@@ -42,11 +43,10 @@ def checks(settings: Settings, *, clock: Clock = utc_now, seconds: float = PATIE
     """Every finding, in the order in which one would set the bot up. Never raises, never shows a secret."""
     service = Service(settings, clock)
     playbooks, catalog = _playbooks(service)
-    slack = SlackCheckup(settings, clock, _channels(settings, catalog), _listed(settings, catalog))
     looks: dict[str, Callable[[], Found | SlackFound]] = {
         "database": partial(_database, settings.database_url),
         "scripts": partial(_scripts, service, catalog),
-        "Slack": slack.look,
+        "Slack": _slack(service, catalog),
         **aws_checkup.looks(service.aws, settings, clock),
         **_engine_looks(service, catalog),
     }
@@ -78,7 +78,7 @@ def _database(url: str) -> Found:
     database = Database(url, patience=DATABASE_PATIENCE_SECONDS)
     where = database.url.render_as_string(hide_password=True)
     try:
-        if database.is_sqlite and not database.is_memory and not Path(database.url.database or "").exists():
+        if _is_missing(database):
             detail = f"{where} does not exist yet"
             return Found((Check("database", ok=False, detail=detail, fix=f"run {UPGRADE}"),))
         revision = runner.current(database)
@@ -92,6 +92,35 @@ def _database(url: str) -> Found:
     finally:
         database.close()
     return Found((reached, Check("schema", ok=True, detail=f"at {revision}")))
+
+
+def _is_missing(database: Database) -> bool:
+    return database.is_sqlite and not database.is_memory and not Path(database.url.database or "").exists()
+
+
+def _slack(service: Service, catalog: Catalog) -> Callable[[], SlackFound]:
+    """The look at the only workspace, or at all of several, whose tokens are in the database."""
+    settings, clock = service.settings, service.clock
+    channels, listed = _channels(settings, catalog), _listed(settings, catalog)
+    if not settings.slack_workspaces:
+        return SlackCheckup(settings, clock, channels, listed).look
+    return partial(
+        _installations, settings.database_url, InstallationsCheckup(settings, clock, channels, listed, service.audit)
+    )
+
+
+def _installations(url: str, checkup: InstallationsCheckup) -> SlackFound:
+    """What is wrong with the database itself is told by the look at it."""
+    database = Database(url, patience=DATABASE_PATIENCE_SECONDS)
+    try:
+        if _is_missing(database):
+            return checkup.unread()
+        runner.check(database)
+        return checkup.look(database)
+    except (DatabaseUnavailable, runner.SchemaOutdated):
+        return checkup.unread()
+    finally:
+        database.close()
 
 
 def _audit_key(settings: Settings) -> Check:

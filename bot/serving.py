@@ -23,8 +23,8 @@ from bot.intake.sns import SnsDoor
 from bot.intake.sqs import SqsIntake
 from bot.service import Service
 from bot.slack.assembly import Assembly, Ground, assemble
-from bot.slack.mornings import Mornings
 from bot.slack.manifest import REDIRECT
+from bot.slack.mornings import Mornings
 from bot.slack.oauth import INSTALL
 from bot.slack.socket import SocketRunner
 from bot.web import LARGEST_BODY, Doors, Handler, Page, build_web

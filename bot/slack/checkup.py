@@ -66,31 +66,22 @@ class SlackCheckup:
         """Ask Slack; what needs the bot's token is only asked once it was taken."""
         if self.settings.slack_mode == "off":
             return SlackFound((self._off(),))
-        if self.settings.slack_workspaces:
-            # Tokens are in the database; what is wrong with one is in the log and in the trail.
-            detail = (
-                f"may be installed in {', '.join(self.settings.slack_workspaces)}; their tokens are not looked at here"
-            )
-            return SlackFound((Check("Slack workspaces", ok=True, detail=detail), self._way_in()))
-        receiving = (self._way_in(),)
-        client = self._client(self.settings.slack_bot_token.get_secret_value())
+        receiving = (self.way_in(),)
+        client = client_of(self.settings, self.settings.slack_bot_token.get_secret_value())
         try:
-            answer = _asked(client.auth_test)
+            answer = asked(client.auth_test)
         except Unanswered as error:
             fix = REINSTALL if error.code else "see that this machine reaches slack.com (proxy, firewall, name service)"
             return SlackFound((Check("Slack token", ok=False, detail=str(error), fix=fix), *receiving))
         moments = moment_in(answer.headers, "Slack", self.clock)
-        told = (self._token(answer), _scopes(answer.headers), *receiving)
-        channels = [_channel(client, channel) for channel in self.channels] or [_no_channel()]
-        members, gone = _people(client, self.listed)
+        told = (self._token(answer), scopes_of(answer.headers), *receiving)
+        channels = [channel_seen_by(client, channel) for channel in self.channels] or [no_channel()]
+        members, gone = people_behind(client, self.listed)
         return SlackFound((*told, *channels), moments, members, gone)
 
-    def _way_in(self) -> Check:
+    def way_in(self) -> Check:
         """How requests come."""
         return self._socket() if self.settings.slack_mode == "socket" else self._secret()
-
-    def _client(self, token: str) -> WebClient:
-        return WebClient(token=token, base_url=self.settings.slack_api_url, timeout=TIMEOUT_SECONDS, retry_handlers=[])
 
     def _off(self) -> Check:
         if "slack_mode" in self.settings.model_fields_set:
@@ -112,9 +103,9 @@ class SlackCheckup:
         if app and len(parts) > 3 and parts[2][:1] == "A" and parts[2] != app:
             detail = f"slack_app_token is of app {parts[2]}, slack_app_id says {app}"
             return Check("Slack socket", ok=False, detail=detail, fix="correct one of them")
-        client = self._client(token)
+        client = client_of(self.settings, token)
         try:
-            _asked(lambda: client.apps_connections_open(app_token=token))
+            asked(lambda: client.apps_connections_open(app_token=token))
         except Unanswered as error:
             fix = GET_APP_LEVEL if error.code in ABOUT_THAT_TOKEN else SOCKET_MODE
             return Check("Slack socket", ok=False, detail=str(error), fix=fix)
@@ -128,7 +119,12 @@ class SlackCheckup:
         return Check(name, ok=True, detail="is set; Slack's requests are verified with it")
 
 
-def _asked(call: Callable[[], Any]) -> Any:
+def client_of(settings: Settings, token: str) -> WebClient:
+    """Asks Slack once, and not for long."""
+    return WebClient(token=token, base_url=settings.slack_api_url, timeout=TIMEOUT_SECONDS, retry_handlers=[])
+
+
+def asked(call: Callable[[], Any]) -> Any:
     """Slack's answer. Raises Unanswered."""
     try:
         return call()
@@ -139,7 +135,7 @@ def _asked(call: Callable[[], Any]) -> Any:
         raise Unanswered("", f"Slack cannot be reached: {getattr(error, 'reason', error)}") from error
 
 
-def _scopes(headers: Mapping[str, Any]) -> Check:
+def scopes_of(headers: Mapping[str, Any]) -> Check:
     """The scopes of the token, as the header of every answer tells, beside those of the manifest."""
     value = next((value for name, value in headers.items() if name.lower() == "x-oauth-scopes"), None)
     if value is None:
@@ -153,18 +149,20 @@ def _scopes(headers: Mapping[str, Any]) -> Check:
     return Check("Slack scopes", ok=True, detail=detail)
 
 
-def _no_channel() -> Check:
+def no_channel() -> Check:
+    """No card has a place to go to."""
     fix = "set channel to the id of one (C…), and invite the bot there"
     return Check("Slack channel", ok=False, detail="neither the settings nor a playbook name one for cards", fix=fix)
 
 
-def _channel(client: WebClient, channel: str) -> Check:
+def channel_seen_by(client: WebClient, channel: str) -> Check:
+    """Whether the bot can write there."""
     name = f"Slack channel {channel}"
     if not CHANNEL_ID.fullmatch(channel):
         fix = "give the channel's id (C…), which stays when it is renamed: channel details, at the bottom"
         return Check(name, ok=False, detail="is a name, not an id", fix=fix)
     try:
-        facts = _asked(lambda: client.conversations_info(channel=channel))["channel"]
+        facts = asked(lambda: client.conversations_info(channel=channel))["channel"]
     except Unanswered as error:
         fix = "correct the id; a private channel must have invited the bot before it is seen"
         return Check(name, ok=False, detail=str(error), fix=fix)
@@ -176,16 +174,16 @@ def _channel(client: WebClient, channel: str) -> Check:
     return Check(name, ok=True, detail=f"the bot is in #{facts.get('name')}{shared}")
 
 
-def _people(client: WebClient, listed: Collection[str]) -> tuple[dict[str, frozenset[str]], dict[str, str]]:
+def people_behind(client: WebClient, listed: Collection[str]) -> tuple[dict[str, frozenset[str]], dict[str, str]]:
     """(user group -> members, id -> why it is nobody); what Slack does not tell stays open."""
     members: dict[str, frozenset[str]] = {}
     gone: dict[str, str] = {}
     for each in sorted(listed)[:MOST_PEOPLE]:
         try:
             if each[:1] == "S":
-                members[each] = frozenset(_asked(lambda: client.usergroups_users_list(usergroup=each))["users"])  # noqa: B023
+                members[each] = frozenset(asked(lambda: client.usergroups_users_list(usergroup=each))["users"])  # noqa: B023
             else:
-                user = _asked(lambda: client.users_info(user=each))["user"]  # noqa: B023
+                user = asked(lambda: client.users_info(user=each))["user"]  # noqa: B023
                 reason = "is deactivated" if user.get("deleted") else "is a bot" if user.get("is_bot") else ""
                 gone |= {each: reason} if reason else {}
         except Unanswered as error:

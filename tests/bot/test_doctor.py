@@ -234,6 +234,25 @@ def test_no_slack_by_choice_and_by_omission(world: World) -> None:
     assert world.found(SLACK_MODE="off")["Slack"].ok
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_several_workspaces_are_in_the_database(world: World, tmp_path: Path, *, is_there: bool) -> None:
+    """What is not installed is named with the page for it; without a database nobody can tell, and none is made."""
+    del world.environ["SLACK_BOT_TOKEN"]
+    if not is_there:
+        (tmp_path / "bot.db").unlink()
+    found = world.found(
+        SLACK_WORKSPACES='["T0ONE"]', SLACK_CLIENT_ID="1.2", SLACK_CLIENT_SECRET="x", SLACK_APP_ID="A0APP",
+        SLACK_TOKEN_KEY="MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", SLACK_PUBLIC_URL="https://bot.example.com",
+    )  # fmt: skip
+
+    assert found["Slack socket"].ok
+    assert (tmp_path / "bot.db").exists() is is_there
+    if is_there:
+        assert "open https://bot.example.com/slack/install" in wrong(found["Slack workspace T0ONE"])
+    else:
+        assert "see to the findings about the database first" in wrong(found["Slack workspaces"])
+
+
 # -- people
 
 

@@ -170,6 +170,10 @@ class SlackGrid:
         if method == "usergroups.users.list":
             found_users = team.groups.get(str(given.get("usergroup")))
             return {"ok": True, "users": found_users} if found_users else {"ok": False, "error": "no_such_subteam"}
+        if method == "conversations.info":
+            is_there = given["channel"] in team.channels
+            known = {"channel": {"name": given["channel"].lower(), "is_member": True}}
+            return {"ok": True, **known} if is_there else {"ok": False, "error": "channel_not_found"}
         if method.startswith("views."):
             return self._viewed(method, team, given)
         if method in ("chat.postMessage", "chat.update"):
