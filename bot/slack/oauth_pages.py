@@ -41,8 +41,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "unsound": f"Slack's answer could not be understood, so nothing was installed. {AGAIN}",
     "app": "This is the installation of another app, so it was refused.",
     "foreign": (
-        "This bot may not be installed there: its settings do not name that workspace. Its token was given back, and "
-        "nothing was installed. Ask whoever runs the bot."
+        "This bot may not be installed there: its settings do not name that workspace, so nothing was installed. Ask "
+        "whoever runs the bot."
     ),
     "scopes": (
         "Slack did not grant all that the bot needs, so nothing was installed. The bot's log says what is missing."

@@ -126,6 +126,68 @@ def test_the_mode_follows_from_the_tokens(given: dict[str, str], mode: str) -> N
     assert load({PREFIX + name: value for name, value in given.items()}).slack_mode == mode
 
 
+KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+SEVERAL = {
+    "SLACK_WORKSPACES": '["T01", "E02", "E03/T04"]',
+    "SLACK_APP_ID": "A01",
+    "SLACK_CLIENT_ID": "1.2",
+    "SLACK_CLIENT_SECRET": "of-the-app",
+    "SLACK_TOKEN_KEY": KEY,
+    "SLACK_PUBLIC_URL": "https://bot.example.com",
+    "SLACK_SIGNING_SECRET": SECRET,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "mode"),
+    [
+        ({}, "http"),
+        ({"SLACK_APP_TOKEN": APP}, "socket"),
+        ({"SLACK_TOKEN_KEY": f"{KEY}, {KEY}"}, "http"),
+        ({"SLACK_PUBLIC_URL": "http://localhost:8080"}, "http"),
+    ],
+)
+def test_several_workspaces(changes: dict[str, str], mode: str) -> None:
+    """What installing takes is there, nothing of what one workspace has, and the mode follows without a bot token."""
+    settings = load({PREFIX + name: value for name, value in {**SEVERAL, **changes}.items()})
+
+    assert (settings.slack_mode, settings.slack_workspaces) == (mode, ("T01", "E02", "E03/T04"))
+    assert not {KEY, "of-the-app"} & {*repr(settings).split("'")}
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"SLACK_WORKSPACES": ""}, "slack_client_id is for several workspaces; add slack_workspaces, or leave it out"),
+        ({"SLACK_WORKSPACES": "T01,#general"}, '"#general" should be a workspace (T…), an organisation (E…) or E…/T…'),
+        ({"SLACK_WORKSPACES": "T01/E02"}, '"T01/E02" should be a workspace'),
+        ({"SLACK_SIGNING_SECRET": ""}, "slack_workspaces needs slack_app_token (Socket Mode) or slack_signing_secret"),
+        *(
+            ({name: ""}, f"slack_workspaces needs {name.lower()}; docs/install.md says where it is found")
+            for name in (
+                "SLACK_APP_ID",
+                "SLACK_CLIENT_ID",
+                "SLACK_CLIENT_SECRET",
+                "SLACK_TOKEN_KEY",
+                "SLACK_PUBLIC_URL",
+            )
+        ),
+        ({"SLACK_BOT_TOKEN": BOT}, "slack_bot_token is for one workspace; with slack_workspaces leave it out"),
+        ({"SLACK_TEAM_ID": "T01"}, "slack_team_id is for one workspace; with slack_workspaces leave it out"),
+        ({"SLACK_TOKEN_KEY": "too-short"}, "slack_token_key should be 32 random bytes in base64, such as openssl rand"),
+        ({"SLACK_TOKEN_KEY": f"{KEY},too-short"}, "slack_token_key should be 32 random bytes in base64"),
+        ({"SLACK_PUBLIC_URL": "http://bot.example.com"}, "http://bot.example.com should begin with https://"),
+        ({"SLACK_PUBLIC_URL": "bot.example.com"}, "slack_public_url bot.example.com should begin with https://"),
+    ],
+)
+def test_several_workspaces_that_cannot_be_meant(changes: dict[str, str], sentence: str) -> None:
+    """Each thing that is missing, malformed, or of one workspace alone, in a sentence without a secret."""
+    told = problems({PREFIX + name: value for name, value in {**SEVERAL, **changes}.items()})
+
+    assert sentence in told
+    assert KEY not in told
+
+
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
