@@ -168,12 +168,12 @@ class InstallPages:
     def _refuse(self, found: Installation, why: str, reason: str) -> None:
         # Slack may give a workspace the token again that it has: one that is in use is not given back.
         is_in_use = self._tokens.get(found.id) is not None
-        returned = "kept, as it is in use" if is_in_use else self._given_back(found.token)
+        outcome = "its token is kept, as it is in use" if is_in_use else self._given_back(found.token)
         with self._db.transaction() as tx:
             self._tokens.store.note(
-                tx, [told("refused", found, by=installer(found), reason=reason, token=returned)], self._clock()
+                tx, [told("refused", found, by=installer(found), reason=reason, outcome=outcome)], self._clock()
             )
-        log.warning("installation refused", workspace=found.id, name=found.name, reason=reason, token=returned)
+        log.warning("installation refused", workspace=found.id, name=found.name, reason=reason, outcome=outcome)
         raise NotInstalled(why)
 
     def _given_back(self, token: str) -> str:
@@ -181,8 +181,8 @@ class InstallPages:
             self._as(token).auth_revoke()
         except NO_ANSWER as error:
             log.exception("a refused token could not be revoked: uninstall the app there by hand", error=str(error))
-            return "not given back"
-        return "given back"
+            return "its token could not be given back"
+        return "its token was given back"
 
     def _known(self, found: Installation) -> Installation:
         """With the id of its bot, as auth.test tells; so the token is seen to work. Raises NotInstalled."""

@@ -27,6 +27,7 @@ from playbooks.expiry import Expiry
 from playbooks.refusals import Refused
 from tests.bot.slack.rig import KIM, PLAYBOOKS, SPARE, Answer, Rig
 from tests.fakes.strict_slack import StrictSlack
+from tests.scenarios import test_attacks_on_installing
 
 ATTACKS = Path(__file__).resolve().parents[2] / "docs" / "attacks.md"
 GROUP = "S0ONCALL"
@@ -496,13 +497,13 @@ def test_late(bots: tuple[Rig, Rig]) -> None:
     assert bots[0].events().count("approval.decided") == 1
 
 
-def test_the_table_is_this_file() -> None:
-    """Each attempt of docs/attacks.md is a test here, with its sentence, and the other way round."""
+def test_the_tables_are_these_files() -> None:
+    """Each attempt of docs/attacks.md is a test here or beside, with its sentence, and the other way round."""
     rows = re.findall(r"(?m)^\| `(\w+)` \| (.+?) \|$", ATTACKS.read_text(encoding="utf-8"))
     tests = {
         name.removeprefix("test_"): (test.__doc__ or "").strip()
-        for name, test in globals().items()
-        if name.startswith("test_") and name != "test_the_table_is_this_file"
+        for name, test in (*vars(test_attacks_on_installing).items(), *globals().items())
+        if name.startswith("test_") and callable(test) and name != "test_the_tables_are_these_files"
     }
 
     assert dict(rows) == tests

@@ -75,31 +75,6 @@ def test_each_workspace_gets_its_own_card(bot: Bot, slack: SlackGrid) -> None:
     assert posts == {ONE: "C0HOME", TWO: "C0OTHER"}
 
 
-def test_a_namesake_of_another_workspace_is_somebody_else(bot: Bot) -> None:
-    """Lists that say `sam` mean the one at home: the same id in another workspace is refused, and audited."""
-    bot.command(ONE, "run both i-0abc", LEE, "C0HOME")
-    bot.settle()
-    (asked,) = bot.service.queries.open_approvals()
-    bot.click(TWO, APPROVE, asked.id, SAM)
-    bot.settle()
-
-    assert bot.newest().status == "Waiting"
-    (_, data), *_ = bot.events("approval.refused")
-    assert "not among the people" in str(data["reason"])
-
-
-def test_a_guest_of_the_other_workspace_does_not_count_here(bot: Bot) -> None:
-    """In a channel that both share, the other workspace's user clicks under our team: refused, and audited."""
-    bot.command(ONE, "run both i-0abc", LEE, "C0HOME")
-    bot.settle()
-    (asked,) = bot.service.queries.open_approvals()
-    bot.click(ONE, APPROVE, asked.id, SAM, user={"id": SAM, "team_id": TWO, "name": "x"})
-    bot.settle()
-
-    assert bot.newest().status == "Waiting"
-    assert "another workspace" in str(bot.events("request.refused")[-1][1]["reason"])
-
-
 def test_a_person_of_two_workspaces_is_one_by_the_table(bot: Bot) -> None:
     """Kim is in the table with her user of the other workspace: she may answer from there, whoever asked where."""
     bot.command(ONE, "run both i-0abc", LEE, "C0HOME")
@@ -130,38 +105,7 @@ def test_a_workspace_that_is_not_installed_is_foreign(bots: tuple[Bot, Bot]) -> 
     assert "another workspace: T0TWO" in str(bots[0].events("request.refused")[-1][1]["reason"])
 
 
-# -- installing
-
-
-def test_a_state_counts_once_and_in_its_browser(bots: tuple[Bot, Bot], slack: SlackGrid) -> None:
-    """Begun at one process and finished at another; replayed, forged or in another browser nothing is installed."""
-    address, cookies = bots[0].browse()
-    back = slack.consent(address, ONE)
-    forged = bots[1].come_back({**back, "state": "forged"}, cookies)
-    first, again = bots[1].come_back(back, cookies), bots[1].come_back(back, cookies)
-    address, cookies = bots[0].browse()
-    other = bots[0].come_back(slack.consent(address, TWO), dict.fromkeys(cookies, "another"))
-
-    assert [forged[0], first[0], again[0], other[0]] == [400, 200, 400, 400]
-    assert "not begun here" in forged[1]
-    assert "used before" in again[1]
-    assert "another browser" in other[1]
-    assert [data["workspace"] for _, data in bots[0].events("workspace.")] == [ONE]
-
-
-@pytest.mark.parametrize("changes", [{}, {"app_id": "A0OTHER"}, {"scopes": ("chat:write",)}])
-def test_what_may_not_be_installed_is_given_back(
-    bots: tuple[Bot, Bot], slack: SlackGrid, changes: dict[str, object]
-) -> None:
-    """A workspace that is not listed, another app, too few scopes: refused, the token revoked, and audited."""
-    slack.teams["T0EVIL"] = Team("T0EVIL", "<b>Evil</b>", set())
-    status, page = bots[0].install(ONE if changes else "T0EVIL", **changes)
-
-    assert status in (400, 403)
-    assert "Not installed" in page
-    assert len(slack.called("auth.revoke")) == 1
-    assert [name for name, _ in bots[0].events("workspace.")] == ["workspace.refused"]
-    assert bots[0].several.tokens.live() == []
+# -- tokens
 
 
 def test_tokens_are_sealed_at_rest(bot: Bot) -> None:
