@@ -112,11 +112,11 @@ class GuardListeners:
     def _other(self, user: str, by: Identity) -> tuple[Identity, str]:
         """Somebody else, whom a full member may ask about."""
         if not by.is_full_member:
-            raise Refused("Guests may ask about themselves only.")
+            raise Refused(blocks.GUESTS_ASK_ABOUT_THEMSELVES)
         try:
             whom = self._door.people.attested(f"{by.account.rpartition('/')[0]}/{user}")
         except Stranger as stranger:
-            raise Refused(f"`{user}` may do nothing here. To them I would say: {stranger}") from stranger
+            raise Refused(blocks.may_do_nothing(user, str(stranger))) from stranger
         return whom, whom.name or user
 
     # -- done

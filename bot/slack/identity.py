@@ -11,6 +11,8 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.slack.address import split
+from bot.slack.blocks import strangers
+from bot.slack.blocks.strangers import NOT_NOW, OUTSIDER
 from bot.slack.client import LOCKED_OUT, NO_ANSWER, code_of, is_unsure, retry_after
 from bot.slack.workspace import Workspace
 from infra.clock import Clock
@@ -23,9 +25,6 @@ SECOND_LOOK: Final = timedelta(seconds=3)
 """What is known may be no older when an answer lets something go on: Slack announces that somebody left a group to one
 process only. Not less, as Slack lets the members of groups be asked for some twenty times a minute.
 """
-
-OUTSIDER: Final = "You belong to another workspace, so you cannot do this here."
-NOT_NOW: Final = "Slack does not tell me who you are right now, so nothing was done. Please try again in a moment."
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,7 @@ class People:
     def _identified(self, user_id: str, team_id: str, enterprise_id: str, fresh: timedelta) -> Identity:
         """By what Slack has said at most so long ago."""
         if not user_id:
-            raise Stranger("This request does not say who you are, so nothing was done.")
+            raise Stranger(strangers.NOBODY)
         if not self._workspace.team_id:
             raise NotNow(NOT_NOW)
         if team_id and not self._workspace.is_ours(team_id, enterprise_id) and not self._workspace.enterprise_id:
@@ -157,7 +156,7 @@ class People:
             log.warning("user not found", user=user_id, error=code_of(error))
             if _is_passing(error):
                 raise _Unknown from error
-            return _Known(now, None, "I cannot find out who you are, so nothing was done.")
+            return _Known(now, None, strangers.UNKNOWN)
         except NO_ANSWER as error:
             log.warning("Slack cannot be asked who a user is", user=user_id, error=str(error))
             raise _Unknown from error
@@ -165,16 +164,16 @@ class People:
 
     def _judged(self, user_id: str, user: Mapping[str, Any], now: datetime, fresh: timedelta) -> _Known:
         if user.get("deleted"):
-            return _Known(now, None, "Your account is deactivated, so nothing was done.")
+            return _Known(now, None, strangers.DEACTIVATED)
         if user.get("is_bot") or user.get("is_workflow_bot") or user_id == "USLACKBOT":
-            return _Known(now, None, "Bots may not do this.")
+            return _Known(now, None, strangers.BOT)
         team = str(user.get("team_id") or self._workspace.team_id)
         enterprise = str((user.get("enterprise_user") or {}).get("enterprise_id") or "")
         if user.get("is_stranger") or not self._workspace.is_ours(team, enterprise):
             return _Known(now, None, OUTSIDER)
         is_guest = bool(user.get("is_restricted") or user.get("is_ultra_restricted"))
         if is_guest and not self._joining.guests:
-            return _Known(now, None, "Guests may not do this here.")
+            return _Known(now, None, strangers.GUEST)
         profile = user.get("profile") or {}
         name = str(profile.get("real_name") or user.get("real_name") or user.get("name") or "")
         team = team if self._workspace.is_org_wide else ""
@@ -202,11 +201,11 @@ class People:
         if self._joining.profile_field:
             value = self._profile_value(user_id, self._joining.profile_field)
             if value:
-                return value, f"the field {self._joining.profile_field} of your Slack profile says {value}"
+                return value, strangers.joined_by_field(self._joining.profile_field, value)
         email = str(profile.get("email") or "") if self._joining.by_email else ""
         person = next((each.id for each in self._directory.people if email and each.is_at(email)), "")
         if person:
-            return person, f"the address of your Slack profile, {email}, is that person's"
+            return person, strangers.joined_by_email(email)
         return "", ""
 
     def members(self, group: str) -> frozenset[str] | None:

@@ -17,7 +17,7 @@ import structlog
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-from bot.slack import oauth_pages as pages
+from bot.slack.blocks import oauth_pages as pages
 from bot.slack.client import NO_ANSWER, code_of, is_unsure, retry_after
 from bot.slack.installations import AnswerUnsound, Installation, Permitted, installer, missing, read, told
 from bot.slack.manifest import REDIRECT, SCOPES

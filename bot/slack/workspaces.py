@@ -10,8 +10,9 @@ import structlog
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
+from bot.slack.blocks.strangers import NOT_NOW, OUTSIDER
 from bot.slack.client import LISTENER_TIMEOUT_SECONDS, OUTBOX_TIMEOUT_SECONDS, code_of
-from bot.slack.identity import NOT_NOW, OUTSIDER, Joining, NotNow, People, Stranger
+from bot.slack.identity import Joining, NotNow, People, Stranger
 from bot.slack.installations import Installation, Permitted
 from bot.slack.tokens import Tokens
 from bot.slack.workspace import Workspace, asked_of

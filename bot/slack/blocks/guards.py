@@ -15,6 +15,7 @@ TAKE_OVER: Final = "guard_take_over"
 PAUSE: Final = "guard_pause"
 RESUME: Final = "guard_resume"
 IN_USE: Final = "The resource is in use"
+GUESTS_ASK_ABOUT_THEMSELVES: Final = "Guests may ask about themselves only."
 MARKS: Final = {
     "decides": ":point_right:",
     "matches": ":small_blue_diamond:",
@@ -69,6 +70,11 @@ def pause_state(pause: Pause | None, command: str) -> list[Block]:
         t.section("pause", f"Nothing is paused. With a reason: `{command} pause REASON`."),
         t.actions("pause-actions", t.button(PAUSE, "Pause everything", "all", style="danger", confirm=ask)),
     ]
+
+
+def may_do_nothing(user: str, told: str) -> str:
+    """Somebody is a stranger; `told` is what they would hear."""
+    return f"`{user}` may do nothing here. To them I would say: {told}"
 
 
 def why(found: Why, who: str) -> str:

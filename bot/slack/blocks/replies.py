@@ -1,7 +1,6 @@
 """What listeners answer in a sentence, where it is no card, form or list. Pure.
 
-The words of the Slack door stand below `blocks`, for whoever wants it in another language; only why somebody is a
-stranger is told in `identity.py`, and who is away in `leave.py`.
+The words of the Slack door stand below `blocks`, for whoever wants it in another language.
 """
 
 from typing import Final

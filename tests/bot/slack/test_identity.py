@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from bot.slack.blocks.strangers import NOT_NOW, OUTSIDER
 from bot.slack.client import web_client
-from bot.slack.identity import FRESH, NOT_NOW, OUTSIDER, SECOND_LOOK, Joining, People, Stranger
+from bot.slack.identity import FRESH, SECOND_LOOK, Joining, People, Stranger
 from bot.slack.workspace import ASK_AGAIN, Workspace
 from playbooks.people import Directory, Identity, Person
 from tests.fakes.clock import ManualClock

@@ -15,7 +15,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from bot.slack import installation_store
-from bot.slack import oauth_pages as pages
+from bot.slack.blocks import oauth_pages as pages
 from bot.slack.manifest import REDIRECT, SCOPES
 from bot.slack.oauth import COOKIE, INSTALL
 from bot.web import Doors, build_web

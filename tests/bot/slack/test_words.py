@@ -10,8 +10,8 @@ from bot.slack import app
 
 HOME = Path(app.__file__).parent
 LISTENERS = (
-    "alarms", "alarm_board", "app", "approvals", "commandline", "door", "executions", "forms", "home", "mentions",
-    "notifier", "painter", "playbooks", "shortcuts", "telling", "timeline", "unfurl",
+    "alarms", "alarm_board", "app", "approvals", "commandline", "door", "executions", "forms", "guards", "home",
+    "identity", "leave", "mentions", "notifier", "painter", "playbooks", "shortcuts", "telling", "timeline", "unfurl",
 )  # fmt: skip
 WORDS = re.compile(r"[A-Za-z]+ [a-z]+ [a-z]+")
 """Three words in a row are a sentence, or a part of one."""
