@@ -148,9 +148,9 @@ def _several(ground: Ground) -> Several:
         url,
     )
     client = web_client("", url)
-    kept = InstallationStore(ground.audit, Vault(settings.slack_token_key.get_secret_value()))
-    tokens = Tokens(ground.db, kept, client, clock, client_id=app.client_id, client_secret=app.client_secret)
     permitted = Permitted(settings.slack_workspaces)
+    kept = InstallationStore(ground.audit, Vault(settings.slack_token_key.get_secret_value()), permitted)
+    tokens = Tokens(ground.db, kept, client, clock, client_id=app.client_id, client_secret=app.client_secret)
     workspaces = Workspaces(
         tokens,
         permitted,

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from audit.events import Event
 from audit.store import AuditStore
-from bot.slack.installations import Installation
+from bot.slack.installations import Installation, Permitted
 from bot.slack.vault import CannotOpen, Vault
 from infra.db import Instant, Transaction, metadata
 
@@ -60,13 +61,13 @@ _begun = begun_table.c
 class InstallationStore:
     """Every change of a row is written together with the events that tell of it."""
 
-    def __init__(self, audit: AuditStore, vault: Vault) -> None:
-        self._audit, self._vault = audit, vault
+    def __init__(self, audit: AuditStore, vault: Vault, permitted: Permitted) -> None:
+        self._audit, self._vault, self._permitted = audit, vault, permitted
 
     # -- installations
 
     def all(self, connection: Connection) -> list[Installation]:
-        """Every installation there was, by id; one whose token cannot be opened has none, and says why."""
+        """Every installation there was, by id; one that may not be, or cannot be opened, has no token and says why."""
         return [self._read(row) for row in connection.execute(_all()).mappings()]
 
     def get(self, tx: Transaction, installation_id: str) -> Installation | None:
@@ -84,7 +85,7 @@ class InstallationStore:
 
     def change(self, tx: Transaction, found: Installation, events: Sequence[Event], now: datetime) -> bool:
         """Write what is no token: whether it is there, what is closed to it; False when it was made anew meanwhile."""
-        values = {name: self._written(found)[name] for name in ("removed_at", "removed_why", "closed", "trouble")}
+        values = {name: self._written(found)[name] for name in ("removed_at", "removed_why", "closed")}
         gone = {"token": "", "refresh_token": "", "expires_at": None} if found.removed_at else {}
         mine = and_(_table.id == found.id, _table.revision == found.revision)
         if tx.execute(update(installation_table).where(mine).values(**values, **gone)).rowcount != 1:
@@ -145,7 +146,9 @@ class InstallationStore:
             values |= {name: self._vault.unseal(row[name]) for name in ("token", "refresh_token")}
         except CannotOpen:
             values |= {"token": "", "refresh_token": "", "trouble": UNREADABLE}
-        return Installation(**values)
+        found = Installation(**values)
+        why = self._permitted.refusal(found)
+        return replace(found, token="", refresh_token="", trouble=why) if why else found
 
     # -- begun in a browser
 

@@ -52,14 +52,15 @@ class InstallationsCheckup:
 
     def look(self, database: Database) -> SlackFound:
         """Read the installations, then ask Slack about all at once. Raises DatabaseUnavailable."""
-        store = InstallationStore(self.audit, Vault(self.settings.slack_token_key.get_secret_value()))
+        vault = Vault(self.settings.slack_token_key.get_secret_value())
+        store = InstallationStore(self.audit, vault, self._permitted)
         with database.reading() as connection:
             rows = store.all(connection)
             waiting = SlackStore().set_aside(connection, self._reachable(rows))
         there = [each for each in rows if each.removed_at is None]
         looks = {_title(each.id): partial(self._one, each, there) for each in there}
         found, broken = side_by_side(looks, seconds=PATIENCE_SECONDS)
-        seen = list(found.values())
+        seen = [found[name] for name in looks if name in found]
         checks = [
             *(check for each in seen for check in each.checks),
             *broken,
@@ -106,7 +107,9 @@ class InstallationsCheckup:
             return Check(title, ok=False, detail=f"{name}: {UNREADABLE}", fix=fix)
         if why := self._permitted.refusal(found):
             fix = "remove the app there, at Slack (Manage apps), or name the workspace in slack_workspaces"
-            return Check(title, ok=False, detail=f"{name}: the app is installed there, but {why}", fix=fix)
+            return Check(
+                title, ok=False, detail=f"{name}: the app is installed there and not served, as {why}", fix=fix
+            )
         if found.trouble:
             until = f"; its token works until {ends}" if ends and not found.is_over(now) else ""
             return Check(title, ok=False, detail=f"{name}: {found.trouble}{until}", fix=self._anew)

@@ -151,6 +151,19 @@ def test_too_few_scopes(bots: tuple[Bot, Bot], slack: SlackGrid) -> None:
 # -- by another workspace
 
 
+def test_no_longer_permitted(bots: tuple[Bot, Bot], slack: SlackGrid, clock: ManualClock) -> None:
+    """A workspace that was taken out of the settings still has the app: it is not served until it is named."""
+    asked(bots[0])
+    first, url = bots[0], bots[0].database_url
+    without = Bot(slack, url, first.folder, clock, (HOME,), {"people": PEOPLE})
+    answers = [bot.command(OTHER, "help", EVE, "C0HOME").text for bot in (without, first)]
+    without.close()
+
+    assert answers[0] == "This app does not work for your workspace."
+    assert answers[1] != answers[0]
+    assert without.several.workspaces.reachable() == {"", HOME}
+
+
 def test_click_of_another_installation(bots: tuple[Bot, Bot]) -> None:
     """A workspace that may install the app presses the button of our question: nobody there is on its list."""
     value = asked(bots[0])

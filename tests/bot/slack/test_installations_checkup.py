@@ -101,10 +101,13 @@ def test_what_may_be_installed_and_is_not(bot: Bot) -> None:
 
 
 def test_installed_and_no_longer_permitted(bot: Bot) -> None:
-    """Whoever takes a workspace out of the settings hears that the app is still there."""
+    """Whoever takes a workspace out of the settings hears that the app is still there, and not served."""
     told = wrong(found(bot, slack_workspaces=(ONE,))[f"Slack workspace {TWO}"])
 
-    assert "Other: the app is installed there, but slack_workspaces does not name it → remove the app there" in told
+    assert (
+        "Other: the app is installed there and not served, as slack_workspaces does not name it → remove the app there"
+        in told
+    )
 
 
 def test_a_workspace_that_took_the_app_away(bot: Bot, slack: SlackGrid) -> None:
