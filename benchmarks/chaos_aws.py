@@ -132,12 +132,15 @@ class _Call(socketserver.StreamRequestHandler):
             return  # whoever called is dead
 
 
+CONNECT_SECONDS = 30.0
+
+
 @dataclass
 class CloudSession:
     """AWS as one execution's steps see it."""
 
     state: Execution
-    port: int
+    address: tuple[str, int]
     region: str = "eu-west-1"
     account: str = "123456789012"
     partition: str = "aws"
@@ -147,11 +150,22 @@ class CloudSession:
         """Ask the cloud."""
         who = (self.state.id, self.state.step.name if self.state.step else "")
         asked = json.dumps({"who": who, "operation": operation, "params": dict(params)}).encode() + b"\n"
-        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
+        with self._connected() as connection:
             connection.sendall(asked)
             with connection.makefile("rb") as answers:
                 answer: dict[str, Any] = json.loads(answers.readline())
         return answer
+
+    def _connected(self) -> socket.socket:
+        """A connection, tried for as long as botocore would try again: the cable to AWS may be pulled, too."""
+        patience = time.monotonic() + CONNECT_SECONDS
+        while True:
+            try:
+                return socket.create_connection(self.address, timeout=60)
+            except OSError:
+                if time.monotonic() > patience:
+                    raise
+                time.sleep(0.1)
 
     def input_members(self, service: str, operation: str) -> Any:
         """Botocore's own model."""

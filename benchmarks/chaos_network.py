@@ -17,6 +17,7 @@ class Line:
 
     name: str
     target: str | tuple[str, int]
+    host: str = "127.0.0.1"
     port: int = 0
     delay_seconds: float = 0.0
     passes: asyncio.Event = field(default_factory=asyncio.Event)
@@ -35,9 +36,9 @@ class Network:
         self._thread = threading.Thread(target=self._loop.run_forever, name="network", daemon=True)
         self._thread.start()
 
-    def line(self, name: str, target: str | tuple[str, int]) -> int:
-        """Lay a line and return the port at which it begins."""
-        return int(self._do(self._lay(Line(name, target))))
+    def line(self, name: str, target: str | tuple[str, int], host: str = "127.0.0.1") -> None:
+        """Lay a line, which begins at an address of this machine; `lines` tells at which port."""
+        self._do(self._lay(Line(name, target, host)))
 
     def cut(self, name: str) -> None:
         """Break every connection of a line; new ones pass."""
@@ -72,7 +73,7 @@ class Network:
             with contextlib.suppress(asyncio.CancelledError):  # at the end of everything
                 await self._carry(line, reader, writer)
 
-        server = await asyncio.start_server(carry, "127.0.0.1", 0)
+        server = await asyncio.start_server(carry, line.host, 0)
         self._servers.append(server)
         self.lines[line.name] = line
         line.port = int(server.sockets[0].getsockname()[1])
