@@ -1,5 +1,6 @@
 """Attempts to come in by another workspace, or by installing; docs/attacks.md lists them with their results."""
 
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -17,8 +18,12 @@ from tests.fakes.slack_grid import SlackGrid, Team, slack_grid, user
 from tests.scenarios.several import Bot
 
 HOME, OTHER, EVIL = "T0HOME", "T0OTHER", "T0EVIL"
-LEE, SAM, EVE = "U0LEE", "U0SAM", "U0EVE"
-PEOPLE = (PersonEntry(id="lee", slack=LEE), PersonEntry(id="sam", slack=SAM), PersonEntry(id="kim", slack="U0KIM"))
+LEE, SAM, EVE, MAL = "U0LEE", "U0SAM", "U0EVE", "U0MAL"
+PEOPLE = (
+    PersonEntry(id="lee", slack=LEE),
+    PersonEntry(id="sam", slack=SAM, further_slack=(f"{OTHER}/{EVE}",)),
+    PersonEntry(id="kim", slack="U0KIM"),
+)
 
 
 @pytest.fixture
@@ -32,7 +37,7 @@ def slack(clock: ManualClock) -> Iterator[SlackGrid]:
     """Two workspaces that the settings name, and one that they do not; all have users with the same ids."""
     with slack_grid(clock) as grid:
         for team in (HOME, OTHER, EVIL):
-            grid.teams[team] = Team(team, team.title(), {"C0HOME"}, {each: user(team) for each in (LEE, SAM, EVE)})
+            grid.teams[team] = Team(team, team.title(), {"C0HOME"}, {each: user(team) for each in (LEE, SAM, EVE, MAL)})
         yield grid
 
 
@@ -40,6 +45,8 @@ def slack(clock: ManualClock) -> Iterator[SlackGrid]:
 def bots(slack: SlackGrid, clock: ManualClock, database: Database, tmp_path: Path) -> Iterator[tuple[Bot, Bot]]:
     """Two processes of one bot that is installed nowhere yet."""
     url, folder = database.url.render_as_string(hide_password=False), library(tmp_path)
+    shutil.copytree(folder / "restart", folder / "both")
+    (folder / "both" / "playbook.yaml").write_text("title: For both\nmay_run: [sam]\napprovers: [sam, kim]\n")
     made = tuple(Bot(slack, url, folder, clock, (HOME, OTHER), {"people": PEOPLE}) for _ in range(2))
     yield made[0], made[1]
     for each in made:
@@ -167,7 +174,7 @@ def test_no_longer_permitted(bots: tuple[Bot, Bot], slack: SlackGrid, clock: Man
 def test_click_of_another_installation(bots: tuple[Bot, Bot]) -> None:
     """A workspace that may install the app presses the button of our question: nobody there is on its list."""
     value = asked(bots[0])
-    bots[1].click(OTHER, APPROVE, value, EVE)
+    bots[1].click(OTHER, APPROVE, value, MAL)
 
     still_asks(bots[0])
     assert "not among the people" in str(bots[0].events("approval.refused")[-1][1]["reason"])
@@ -189,3 +196,15 @@ def test_namesake_in_a_shared_channel(bots: tuple[Bot, Bot]) -> None:
 
     still_asks(bots[0])
     assert "another workspace" in str(bots[0].events("request.refused")[-1][1]["reason"])
+
+
+def test_second_account_elsewhere(bots: tuple[Bot, Bot]) -> None:
+    """Sam starts it with her account in another workspace and approves it with the one at home: she is one person."""
+    asked(bots[0])
+    bots[0].command(OTHER, "run both i-0abd", EVE, "C0HOME")
+    bots[0].settle()
+    value = str(bots[0].service.queries.open_approvals()[-1].id)
+    bots[1].click(HOME, APPROVE, value, SAM)
+
+    still_asks(bots[0])
+    assert "You started this" in str(bots[0].events("approval.refused")[-1][1]["reason"])
