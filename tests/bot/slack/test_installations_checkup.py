@@ -88,16 +88,25 @@ def test_looking_spends_nothing(bot: Bot, slack: SlackGrid, clock: ManualClock) 
 
 
 def test_what_may_be_installed_and_is_not(bot: Bot) -> None:
-    """With the address where that is done; an organisation's workspace stands for it."""
+    """With the address where that is done."""
     told = found(bot, slack_workspaces=(ONE, TWO, ORG, f"{ORG}/T0MORE"))
     assert f"the app is not installed there → open {PAGE} and choose it" in wrong(told[f"Slack organisation {ORG}"])
     assert not told[f"Slack workspace {ORG}/T0MORE"].ok
 
-    bot.several.pages._permitted = type(bot.several.pages._permitted)((ONE, TWO, ORG))
-    assert bot.install(INSIDE)[0] == 200
-    told = found(bot, slack_workspaces=(ONE, TWO, ORG))
-    assert f"Slack organisation {ORG}" not in told
-    assert told[f"Slack workspace {INSIDE}"].ok
+
+@pytest.mark.parametrize(("is_org_wide", "title"), [(False, f"workspace {INSIDE}"), (True, f"organisation {ORG}")])
+def test_an_organisation_and_a_workspace_of_it(bot: Bot, slack: SlackGrid, *, is_org_wide: bool, title: str) -> None:
+    """Either is what an entry for the organisation lets in; groups of a whole one are not asked for, and stay open."""
+    more = Bot(slack, bot.database_url, bot.folder, bot.clock, (ONE, ORG))
+    assert more.install(INSIDE, is_org_wide=is_org_wide)[0] == 200
+    place = ORG if is_org_wide else INSIDE
+    told = found(more, channels=(f"{place}/C0INSIDE",), listed=(f"{ORG}/S0OPS", f"{ORG}/{LEE}"))
+    more.close()
+
+    assert told[f"Slack {title}"].ok
+    assert told[f"Slack channel {place}/C0INSIDE"].ok
+    assert len(slack.called("usergroups.users.list")) == (0 if is_org_wide else 1)
+    assert [name for name, check in told.items() if not check.ok] == [f"Slack workspace {TWO}"]
 
 
 def test_installed_and_no_longer_permitted(bot: Bot) -> None:
