@@ -173,6 +173,7 @@ def test_bolt_would_refuse_it_as_well() -> None:
 
     class Nothing:
         command = "/playbook"
+        workspace = None
 
     door = Nothing()
     app: App = build_app(door, web_client("xoxb-1", "http://127.0.0.1:1/api/"), SECRET, lambda *_: None)
