@@ -267,7 +267,8 @@ def event_parts(service: Service, stopping: threading.Event) -> list[Part]:
     if way is None:
         return []
     relay = events_relay(service, way)
-    return [threaded("events", relay.run, stopping), threaded("deliveries", way.run, stopping, wake=way.wake)]
+    sending = led(service, "deliveries", way.run, stopping, wake=way.wake, fence=way.led_by)
+    return [threaded("events", relay.run, stopping), sending]
 
 
 def _api(service: Service, stopping: threading.Event) -> list[Part]:

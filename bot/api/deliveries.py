@@ -13,12 +13,11 @@ from bot.api.event_store import Delivery, EventStore
 from bot.api.events import Notification, notification
 from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable, Transaction
+from infra.leadership import ALONE, Lead
 from playbooks.automation_facts import AutomationFacts
 
 log = structlog.get_logger()
 
-LEASE: Final = timedelta(minutes=2)
-"""A sender that has not said how it went for so long is taken for dead."""
 FIRST_PAUSE: Final = timedelta(seconds=1)
 LONGEST_PAUSE: Final = timedelta(minutes=5)
 GIVEN_UP_AFTER: Final = timedelta(hours=24)
@@ -42,6 +41,11 @@ class Deliveries:
     ) -> None:
         self._db, self._store, self._facts, self._targets, self._clock = db, store, facts, targets, clock
         self._news = threading.Event()
+        self._lead: Lead = ALONE
+
+    def led_by(self, lead: Lead) -> None:
+        """There are several processes: this one sends while it leads, and asks before each call."""
+        self._lead = lead
 
     def handle(self, tx: Transaction, entry: Entry) -> None:
         """Keep the event of one fact, for every target; the relay calls this."""
@@ -71,37 +75,43 @@ class Deliveries:
         self._news.set()
 
     def send(self) -> int:
-        """Try what is due; returns how many events that were."""
-        now = self._clock()
+        """Try what is due; returns how many events that were.
+
+        Whoever dies between a call and its row leaves it to the next, who sends it again under the same id.
+        """
         with self._db.reading() as connection:
-            due = self._store.next_at(connection)
-        if due is None or due > now:
-            return 0
-        with self._db.transaction() as tx:
-            taken = self._store.take(tx, now, now + LEASE, AT_ONCE)
-        for delivery in taken:
-            self._try(delivery)
-        return len(taken)
+            due = self._store.due(connection, self._clock(), AT_ONCE)
+        for number, delivery in enumerate(due):
+            if not self._lead.is_held or not self._is_settled(delivery):
+                return number
+        return len(due)
 
     def _pause(self) -> float:
         with self._db.reading() as connection:
             due = self._store.next_at(connection)
         return SWEEP if due is None else min(SWEEP, max(0.0, (due - self._clock()).total_seconds()))
 
-    def _try(self, delivery: Delivery) -> None:
+    def _is_settled(self, delivery: Delivery) -> bool:
+        """Send one, and write what came of it; False when another process leads by now."""
         problem = self._sent(delivery)
         with self._db.transaction() as tx:
-            if not problem:
+            if not self._lead.confirm(tx):
+                return False
+            if problem:
+                self._in_vain(tx, delivery, problem)
+            else:
                 self._store.done(tx, delivery)
-                return
-            now = self._clock()
-            if now - delivery.created_at >= GIVEN_UP_AFTER:
-                log.error("event given up", event_id=delivery.event_id, target=delivery.target, reason=problem)
-                self._store.done(tx, delivery)
-                return
-            pause = min(FIRST_PAUSE * 2 ** min(delivery.attempts - 1, 20), LONGEST_PAUSE)
-            log.warning("event not delivered", event_id=delivery.event_id, target=delivery.target, reason=problem)
-            self._store.later(tx, delivery, now + pause)
+        return True
+
+    def _in_vain(self, tx: Transaction, delivery: Delivery, problem: str) -> None:
+        now = self._clock()
+        if now - delivery.created_at >= GIVEN_UP_AFTER:
+            log.error("event given up", event_id=delivery.event_id, target=delivery.target, reason=problem)
+            self._store.done(tx, delivery)
+            return
+        pause = min(FIRST_PAUSE * 2 ** min(delivery.attempts - 1, 20), LONGEST_PAUSE)
+        log.warning("event not delivered", event_id=delivery.event_id, target=delivery.target, reason=problem)
+        self._store.later(tx, delivery, now + pause)
 
     def _sent(self, delivery: Delivery) -> str:
         """Why it did not arrive, or ""."""

@@ -52,14 +52,10 @@ class EventStore:
         upsert = sqlite.insert(delivery_table) if tx.is_sqlite else postgresql.insert(delivery_table)
         tx.execute(upsert.values(**row).on_conflict_do_nothing())
 
-    def take(self, tx: Transaction, now: datetime, until: datetime, limit: int) -> list[Delivery]:
-        """What is due, in the order of the trail; nobody else takes it before `until`."""
-        table = delivery_table.c
-        query = select(delivery_table).where(table.next_at <= now).order_by(table.seq)
-        query = query.limit(limit)
-        rows = tx.execute(query if tx.is_sqlite else query.with_for_update(skip_locked=True)).all()
-        for row in rows:
-            tx.execute(update(delivery_table).where(_is(row)).values(attempts=row.attempts + 1, next_at=until))
+    def due(self, connection: Connection, now: datetime, limit: int) -> list[Delivery]:
+        """What is due, in the order of the trail."""
+        query = select(delivery_table).where(delivery_table.c.next_at <= now).order_by(delivery_table.c.seq)
+        rows = connection.execute(query.limit(limit)).all()
         return [Delivery(row.event_id, row.target, row.body, row.created_at, row.attempts + 1) for row in rows]
 
     def done(self, tx: Transaction, delivery: Delivery) -> None:
@@ -67,8 +63,8 @@ class EventStore:
         tx.execute(delete(delivery_table).where(_is(delivery)))
 
     def later(self, tx: Transaction, delivery: Delivery, at: datetime) -> None:
-        """Try one again at that moment."""
-        tx.execute(update(delivery_table).where(_is(delivery)).values(next_at=at))
+        """Try one again at that moment; this attempt was in vain."""
+        tx.execute(update(delivery_table).where(_is(delivery)).values(attempts=delivery.attempts, next_at=at))
 
     def next_at(self, connection: Connection) -> datetime | None:
         """When the next one is due."""

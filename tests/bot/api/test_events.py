@@ -6,6 +6,7 @@ import hmac
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -18,7 +19,8 @@ from bot.api.deliveries import GIVEN_UP_AFTER, Deliveries, Undelivered
 from bot.api.event_store import EventStore
 from bot.api.events import NAMES, Notification
 from bot.api_events import deliveries, events_relay
-from infra.db import Database
+from infra.db import Database, Transaction
+from infra.leadership import ALONE
 from infra.webhook import WebhookUndelivered, send, signature
 from tests.bot.api.conftest import furnished
 from tests.bot.api.worlds import LEE, REGION, ApiWorld, ask, nap, runbook
@@ -188,22 +190,53 @@ def test_a_defect_of_one_way_out_does_not_stop_the_other(listening: Listening) -
     assert len(listening.second.told) == 3
 
 
+class Died(BaseException):
+    """The process is killed."""
+
+
 def test_a_sender_that_dies_leaves_its_events_to_the_next(listening: Listening) -> None:
-    """A lease that is not given back runs out; the event has the same id then."""
+    """At once, and with the same ids, as some of them may have arrived."""
     finished(listening.world)
     listening.relay.pump()
-    store, clock, database = EventStore(), listening.world.clock, listening.world.database
-    with database.transaction() as tx:
-        taken = store.take(tx, clock(), clock() + timedelta(minutes=2), 20)
+    arrived = []
+
+    def arrive_and_die(event: Notification) -> None:
+        arrived.append(event["id"])
+        raise Died
+
+    targets, listening.way._targets = listening.way._targets, {"first": arrive_and_die, "second": arrive_and_die}
+    with pytest.raises(Died):
+        listening.way.send()
+    listening.way._targets = targets
     listening.deliver()
 
-    assert len(taken) == 6
-    assert listening.first.told == []
+    assert arrived[0] in {event["id"] for event in listening.first.told}
+    assert len(listening.first.told) == len(listening.second.told) == 3
 
-    clock.advance(timedelta(minutes=3))
+
+@dataclass
+class Following:
+    """Another process leads; `is_held` may not know it yet."""
+
+    is_held: bool
+
+    def confirm(self, _tx: Transaction) -> bool:
+        """It does."""
+        return False
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_whoever_does_not_lead_settles_nothing(listening: Listening, *, knows: bool) -> None:
+    """A process that was frozen sends one event at most again, and leaves every row to the leader."""
+    finished(listening.world)
+    listening.relay.pump()
+    listening.way.led_by(Following(is_held=not knows))
+
+    assert listening.way.send() == 0
+    assert len(listening.first.told) + len(listening.second.told) == (0 if knows else 1)
+    listening.way.led_by(ALONE)
     listening.deliver()
-
-    assert {event["id"] for event in listening.first.told} == {each.event_id for each in taken}
+    assert {len(listening.first.told), len(listening.second.told)} <= {3, 4}
 
 
 def test_a_thread_sends_what_is_committed(sqlite_database: Database, clock: ManualClock) -> None:
