@@ -140,8 +140,8 @@ def world(slack: StrictSlack, port: int, report: Path) -> None:
 
 def serve(settings: Settings) -> None:
     """One life of the bot: everything runs, and the alarms that SNS has are delivered once more."""
-    fast = dict.fromkeys(budget.RATES, (1000.0, 1000.0))
-    vars(budget).update(RATES=fast, CHANNEL_RATES=fast)  # this Slack has no limits: not they are tried here
+    fast = budget.Rate(1000.0, 1000.0)  # this Slack has no limits: not they are tried here
+    vars(budget).update(RATES=dict.fromkeys(budget.RATES, fast), POSTS_OF_CHANNEL=fast, WRITES_OF_CHANNEL=fast)
     vars(bot.service)["BY_NAME"] = {**BY_NAME, "aws:ledger": Ledger()}
     service = Service(settings)
     build(service).start()

@@ -77,8 +77,8 @@ def world(slack: StrictSlack, ports: Sequence[int], report: Path) -> None:
 
 
 def _here(settings: Settings) -> Service:
-    fast = dict.fromkeys(budget.RATES, (1000.0, 1000.0))
-    vars(budget).update(RATES=fast, CHANNEL_RATES=fast)  # this Slack has no limits: not they are tried here
+    fast = budget.Rate(1000.0, 1000.0)  # this Slack has no limits: not they are tried here
+    vars(budget).update(RATES=dict.fromkeys(budget.RATES, fast), POSTS_OF_CHANNEL=fast, WRITES_OF_CHANNEL=fast)
     vars(bot.service)["BY_NAME"] = {**BY_NAME, "aws:ledger": Ledger()}
     return Service(settings)
 
