@@ -92,9 +92,10 @@ def _denied(aws: AwsSession, who: str, roles: Sequence[str], documents: Sequence
         f"{home}:document/{OURS}": ("CreateDocument", "UpdateDocument", "DescribeDocument", "GetDocument"),
         f"{home}:automation-definition/{OURS}:1": ("StartAutomationExecution",),
         f"{home}:automation-execution/{NOBODY}": (
-            "GetAutomationExecution", "SendAutomationSignal", "StopAutomationExecution",
+            "GetAutomationExecution", "DescribeAutomationStepExecutions", "SendAutomationSignal",
+            "StopAutomationExecution",
         ),
-        "*": ("DescribeAutomationExecutions", "DescribeAutomationStepExecutions"),
+        "*": ("DescribeAutomationExecutions",),
     }  # fmt: skip
     for resource, operations in asked.items():
         yield from _simulated(aws, who, [f"ssm:{name}" for name in operations], resource)

@@ -24,7 +24,7 @@ REGION: Final = "eu-west-1"
 WITH_SSM: Final = {
     "ssm:CreateDocument", "ssm:UpdateDocument", "ssm:DescribeDocument", "ssm:GetDocument",
     "ssm:StartAutomationExecution", "ssm:GetAutomationExecution", "ssm:DescribeAutomationExecutions",
-    "ssm:SendAutomationSignal", "ssm:StopAutomationExecution", "iam:PassRole",
+    "ssm:DescribeAutomationStepExecutions", "ssm:SendAutomationSignal", "ssm:StopAutomationExecution", "iam:PassRole",
 }  # fmt: skip
 """What it does besides where AWS Systems Manager runs the runbooks."""
 NO_RESOURCE: Final = "ssm:DescribeAutomationExecutions"
@@ -140,7 +140,7 @@ def test_it_allows_exactly_what_the_engine_calls() -> None:
     files = {*(ROOT / "engine").glob("ssm*.py"), ROOT / "engine" / "publishing.py"}
     code = "".join(path.read_text(encoding="utf-8") for path in sorted(files))
     called = {f"ssm:{name}" for name in re.findall(r'"ssm", "([A-Za-z]+)"', code)}
-    named = {f"ssm:{name}" for name in re.findall(r'"((?:Describe|Get)AutomationExecutions?)"', code)}
+    named = {f"ssm:{name}" for name in re.findall(r'"((?:Describe|Get)Automation(?:Step)?Executions?)"', code)}
 
     # A person's push makes a version the default; the engine starts the version that it has pushed.
     assert (called | named) - {"ssm:UpdateDocumentDefaultVersion"} == WITH_SSM - {"iam:PassRole"}
