@@ -83,13 +83,15 @@ class Receiving:
         if not found or alarm.is_silenced:
             return _Ahead()
         actor = Actor("alarm", alarm.id, alarm.name)
+        stored: Stored = {}
         try:
             order = self._order_for(found[0], AlarmRecord(alarm.transition_key, alarm, self.clock()), actor)
             if names_of(found[0].runbook, {}):
                 order = self.prepare(order)
-            return _Ahead(order.stored, self.protected(alarm, self.guards.keys_of(found[0], order)))
+            stored = order.stored
+            return _Ahead(stored, self.protected(alarm, self.guards.keys_of(found[0], order)))
         except (MappingFailed, ParametersInvalid):
-            return _Ahead()  # said where it is to be started
+            return _Ahead(stored)  # said where it is to be started
 
     def _answered(self, tx: Transaction, record: AlarmRecord, actor: Actor, ahead: _Ahead) -> AlarmRecord:
         alarm = record.alarm
