@@ -30,7 +30,7 @@ def service(sqlite_template: Path, tmp_path: Path) -> Iterator[Service]:
     """The bot's verbs on a database of their own, without threads."""
     path = tmp_path / "bot.db"
     shutil.copy(sqlite_template, path)
-    found = Service(Settings(database_url=f"sqlite:///{path}"))
+    found = Service(Settings(database_url=f"sqlite:///{path}", protected_tags=()))
     yield found
     found.db.close()
 
