@@ -35,7 +35,7 @@ from playbooks.documents.store import TagStore
 from playbooks.guards import CALLER, Guards, about, kept_caller
 from playbooks.people import Directory, Identity, actor_of
 from playbooks.refusals import Denied, HeldBack, NoLongerOpen, NotAllowed, SituationChanged
-from playbooks.steering import why_not_to
+from playbooks.steering import why_not_at_aws, why_not_to
 
 KIND: Final = "Automation"
 ANSWERS: Final[Mapping[SignalType, Verdict]] = {
@@ -339,13 +339,16 @@ def _check_names(state: Execution, document: Document, payload: Mapping[str, str
 
 
 def _check_order(state: Execution, document: Document, kind: SignalType, payload: Mapping[str, str]) -> None:
-    """Steps may be left out, but no question; of what AWS runs only AWS knows the order. Raises SignalRefused."""
+    """A person may leave out steps, but no question. Raises SignalRefused."""
     if kind is not SignalType.START_STEP:
         return
-    if state.phase != "held":
-        raise SignalRefused(f"execution {state.id} does not wait here for a step to be started")
-    name = payload.get("StepName")
-    why = why_not_to(state, document, name) if name else ""
+    name, is_at_aws = payload.get("StepName"), state.engine == "ssm"
+    if state.mode != "Interactive" or (state.phase != "held" and not is_at_aws):
+        raise SignalRefused(f"execution {state.id} does not wait for a step to be started")
+    if is_at_aws and not name:
+        raise SignalRefused("AWS wants to be told which step: send its StepName")
+    judge = why_not_at_aws if is_at_aws else why_not_to
+    why = judge(state, document, name) if name else ""
     if why:
         raise SignalRefused(why)
 

@@ -8,7 +8,7 @@ from typing import Final
 from audit.events import Actor
 from engine.conductor import InvalidStatus
 from engine.document import Document, Step
-from engine.execution import Execution
+from engine.execution import Execution, Status
 from engine.parameters import ParametersInvalid
 from engine.protocol import Engine, ExecutionNotFound, StartOrder
 from engine.resumption import CannotResume
@@ -67,6 +67,25 @@ def why_not_to(state: Execution, document: Document, target: str) -> str:
         spec = next_after(document, spec.name)
     is_ahead = spec is not None and spec.name == target
     return "" if is_ahead else f"step {target} does not come after {state.upcoming or 'the last one'}"
+
+
+def why_not_at_aws(state: Execution, document: Document, target: str) -> str:
+    """Why an execution that AWS carries step by step may not be started at a step; "" for the one that comes next.
+
+    AWS alone knows where branches and failures have led, so that nothing is left out there.
+    """
+    ended = [step for step in state.steps if document.step(step.name) is not None]
+    if not ended:
+        following = next(iter(document.steps), None)
+    elif ended[-1].status is not Status.SUCCESS or ended[-1].action == BRANCH:
+        return f"what comes after step {ended[-1].name} is known to AWS only, so start it there"
+    else:
+        following = next_after(document, ended[-1].name)
+    if following is None:
+        return "no step is left; end it with Complete"
+    return (
+        "" if target == following.name else f"step {following.name} comes next, and none is left out at AWS from here"
+    )
 
 
 def skip_to(state: Execution, document: Document) -> str | None:

@@ -1,11 +1,13 @@
 """SSM's operations on executions, through boto3."""
 
+import re
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Literal
 
 import pytest
 from botocore.exceptions import ClientError
@@ -296,16 +298,50 @@ def test_an_interactive_execution_goes_step_by_step(world: ApiWorld) -> None:
     assert status(world, execution_id) == "Success"
 
 
-def test_nobody_starts_steps_of_what_aws_runs(world: ApiWorld) -> None:
-    """Its order is known to AWS only, so that a step behind a question could be named: it is refused, and noted."""
-    execution_id = world.start()
-    with world.database.transaction() as tx:
-        state = replace(world.state(execution_id), engine="ssm", phase="polling")
-        world.service.executions.save(tx, Change(state), world.clock())
-    last: dict[str, Any] = {"SignalType": "StartStep", "Payload": {"StepName": ["nap"]}}
+@pytest.mark.parametrize(
+    ("mode", "begun", "named", "says"),
+    [
+        ("Auto", False, "ask", "does not wait for a step to be started"),
+        ("Interactive", False, "", "AWS wants to be told which step"),
+        ("Interactive", False, "nap", "Step ask comes next, and none is left out at AWS from here"),
+        ("Interactive", True, "nap", "What comes after step ask is known to AWS only"),
+    ],
+)
+def test_at_aws_only_the_next_step_is_started(
+    world: ApiWorld, *, mode: Literal["Auto", "Interactive"], begun: bool, named: str, says: str
+) -> None:
+    """Whoever names a step behind a question, or one of a run that goes by itself, is refused, and it is noted."""
+    execution_id = at_aws(world, mode, begun=begun)
+    last: dict[str, Any] = {"SignalType": "StartStep", **({"Payload": {"StepName": [named]}} if named else {})}
 
-    assert code(lambda: approve(world, execution_id, **last)) == "InvalidAutomationSignalException"
+    with pytest.raises(ClientError, match=re.escape(says)) as caught:
+        approve(world, execution_id, **last)
+    assert caught.value.response["Error"]["Code"] == "InvalidAutomationSignalException"
     assert world.events().count("signal.refused") == 1
+
+
+def test_the_next_step_is_started_at_aws(world: ApiWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is handed to the engine that carries it."""
+    given = []
+    monkeypatch.setattr(
+        world.service.automation._parts, "engine", SimpleNamespace(signal=lambda *told: given.append(told))
+    )
+    execution_id = at_aws(world, "Interactive", begun=False)
+    approve(world, execution_id, SignalType="StartStep", Payload={"StepName": ["ask"]})
+
+    ((_, told_of, signal),) = given
+    assert (told_of, signal.type, signal.payload) == (execution_id, "StartStep", {"StepName": "ask"})
+
+
+def at_aws(world: ApiWorld, mode: Literal["Auto", "Interactive"], *, begun: bool) -> str:
+    """An execution that AWS carries, before or in its first step."""
+    execution_id = world.start()
+    state = world.state(execution_id)
+    steps = state.steps if begun else ()
+    with world.database.transaction() as tx:
+        state = replace(state, engine="ssm", phase="polling", mode=mode, steps=steps)
+        world.service.executions.save(tx, Change(state), world.clock())
+    return execution_id
 
 
 def test_a_running_step_is_stopped(world: ApiWorld) -> None:
