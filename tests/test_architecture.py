@@ -12,7 +12,7 @@ import pytest
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 PACKAGES: Final = ("infra", "audit", "engine", "approvals", "playbooks", "bot", "migrations")
-DOORS: Final = ("bot.slack", "bot.intake", "bot.console", "bot.api")
+DOORS: Final = ("bot.slack", "bot.intake", "bot.api")
 
 FLOORS: Final[Mapping[str, int]] = {
     "infra": 1,
@@ -40,7 +40,7 @@ IMPORTERS: Final[Mapping[str, tuple[str, ...]]] = {
     "moto": ("bot.demo", "bot.imitation"),
     "pytest": ("bot.pytest_plugin",),
     "websocket": ("bot.demo",),
-    "werkzeug": ("bot.demo", "bot.console", "bot.api"),
+    "werkzeug": ("bot.demo", "bot.api"),
     "sqlalchemy": ("infra", "migrations", "*store", "playbooks.queries"),
     "alembic": ("migrations",),
     "psycopg": ("infra",),
@@ -60,8 +60,7 @@ IMPORTERS: Final[Mapping[str, tuple[str, ...]]] = {
     "PIL": ("engine.graph_png",),
     "bandit": ("engine.scripts.bandit",),
     "cryptography": ("bot.intake.certificates", "bot.slack.vault", "bot.demo"),
-    "flask": ("bot.web", "bot.console", "bot.api"),
-    "jinja2": ("bot.console",),
+    "flask": ("bot.web", "bot.api"),
     "waitress": ("bot.http_server",),
     "prometheus_client": ("bot.metrics", "bot.web"),
     "click": ("bot.cli", "bot.terminal", "bot.demo"),
