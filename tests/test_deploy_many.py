@@ -1,7 +1,11 @@
 """Many machines as they are deployed: a Compose file and ECS services that say what bots and workers really take."""
 
 import json
+import os
 import re
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -70,11 +74,12 @@ def tasks() -> dict[str, Any]:
 
 
 def is_command(words: list[str]) -> bool:
-    """Whether `playbook-bot` takes these words."""
+    """Whether `playbook-bot` takes these words: its commands, then options that the last of them has."""
     command: Command | None = cli
-    for word in words:
-        command = getattr(command, "commands", {}).get(word)
-    return command is not None
+    while words and not words[0].startswith("-") and command is not None:
+        command, words = getattr(command, "commands", {}).get(words[0]), words[1:]
+    known = {name for parameter in command.params for name in parameter.opts} if command else set()
+    return command is not None and {word for word in words if word.startswith("-")} <= known
 
 
 def test_every_secret_must_be_given_and_the_example_names_it() -> None:
@@ -96,6 +101,22 @@ def test_what_is_started_exists(services: dict[str, Any], tasks: dict[str, Any])
         assert is_command(services[name]["command"]), name
         assert is_command(list(tasks[name]["Command"])), name
     assert not is_command(["wroker"])
+    assert not is_command(["worker", "--hartbeat", "/tmp/alive"])
+
+
+@pytest.mark.parametrize(("age", "code"), [(0, 0), (60, 1), (None, 1)])
+def test_a_worker_that_hangs_is_seen(
+    services: dict[str, Any], tasks: dict[str, Any], tmp_path: Path, age: int | None, code: int
+) -> None:
+    """By the age of the file that it touches, whichever way it is deployed."""
+    alive = tmp_path / "alive"
+    if age is not None:
+        alive.touch()
+        os.utime(alive, (time.time() - age, time.time() - age))
+    for check in (services["worker"]["healthcheck"]["test"], list(tasks["worker"]["HealthCheck"]["Command"])):
+        program = check[3].replace("/tmp/alive", str(alive))
+        ran = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+        assert (check[:3], ran.returncode) == (["CMD", "python", "-c"], code)
 
 
 def test_the_settings_are_taken(services: dict[str, Any], tmp_path: Path) -> None:

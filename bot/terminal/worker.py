@@ -1,13 +1,16 @@
 """`playbook-bot worker`: carries executions that bots on other machines have started."""
 
 import threading
+from functools import partial
+from pathlib import Path
 
 import click
 import structlog
 
 from bot.service import Service
-from bot.serving import dispatcher_of, shared_clock
+from bot.serving import dispatcher_of, shared_clock, threaded
 from bot.terminal.answers import refuse, sentences
+from bot.terminal.heartbeat import beat
 from engine.dispatch.celery import celery_app, serve_tasks
 from infra.log import configure
 from infra.settings import load
@@ -22,8 +25,14 @@ NOT_NEEDED = (
 
 @click.command()
 @click.option("--threads", type=click.IntRange(1, 256), default=None, help="Executions carried at once.")
+@click.option(
+    "--heartbeat",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    help="A file to touch every 5 seconds, for a health check.",
+)
 @sentences
-def worker(threads: int | None) -> None:
+def worker(threads: int | None, heartbeat: Path | None) -> None:
     """Carry executions that arrive from RabbitMQ, until told to stop."""
     settings = load()
     configure(settings.log_level, style=settings.log_format, secrets=settings.secrets)
@@ -32,13 +41,15 @@ def worker(threads: int | None) -> None:
     service = Service(settings)
     runner.check(service.db)
     _ = service.catalog  # a broken folder stops the start here, before anything is taken from the queue
-    work(service, threads or settings.workers)
+    work(service, threads or settings.workers, heartbeat)
 
 
-def work(service: Service, threads: int) -> None:
+def work(service: Service, threads: int, heartbeat: Path | None = None) -> None:
     """Take messages until SIGTERM; what is in hand then is finished, what is not found again by its row."""
     settings, stopping = service.settings, threading.Event()
     parts = shared_clock(service, stopping)
+    if heartbeat is not None:
+        parts.append(threaded("heartbeat", partial(beat, heartbeat), stopping))
     app = celery_app(settings.broker_url.get_secret_value(), queue=settings.broker_queue)
     serve_tasks(app, service.engine)
     dispatcher = dispatcher_of(service)

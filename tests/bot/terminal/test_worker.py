@@ -17,6 +17,7 @@ from audit.store import cursor_table
 from bot.cli import cli
 from bot.service import Service
 from bot.serving import announced, dispatcher_of
+from bot.terminal.heartbeat import beat
 from engine.dispatch.celery import celery_app
 from engine.execution import Status
 from infra.announcements import Announcements
@@ -60,6 +61,7 @@ def environment(postgres_server: PostgresServer, tmp_path: Path) -> Iterator[dic
             "PLAYBOOK_BOT_BROKER_URL": BROKER,
             "PLAYBOOK_BOT_BROKER_QUEUE": queue,
             "AWS_REGION": "eu-west-1",
+            "HEARTBEAT": str(tmp_path / "alive"),
         }
     app = celery_app(BROKER, queue=queue)
     with app.connection() as connection:
@@ -82,7 +84,8 @@ def _status(service: Service, identity: str) -> Status | None:
 
 def _worker(environment: dict[str, str]) -> subprocess.Popen[bytes]:
     env = {**os.environ, **environment}
-    return subprocess.Popen([sys.executable, "-m", "bot", "worker"], env=env, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "bot", "worker", "--heartbeat", environment["HEARTBEAT"]]
+    return subprocess.Popen(command, env=env, stderr=subprocess.DEVNULL)
 
 
 @pytest.mark.slow
@@ -107,6 +110,7 @@ def test_a_worker_carries_what_a_bot_has_started(environment: dict[str, str]) ->
 
         _until(lambda: _status(service, second) is Status.WAITING)
         _until(lambda: _status(service, first) is Status.SUCCESS)
+        assert time.time() - Path(environment["HEARTBEAT"]).stat().st_mtime < 30
     finally:
         worker.terminate()
         worker.wait(20)
@@ -149,3 +153,13 @@ def test_celery_needs_a_broker_and_postgresql() -> None:
     assert answer.exit_code == 2
     assert "broker_url" in answer.output
     assert "PostgreSQL" in answer.output
+
+
+def test_a_heartbeat_goes_on_while_the_process_does(tmp_path: Path) -> None:
+    """The file is there at once, and a place that cannot be written ends nothing."""
+    stop = threading.Event()
+    stop.set()
+    beat(tmp_path / "alive", stop)
+    beat(tmp_path / "missing" / "alive", stop)
+
+    assert (tmp_path / "alive").exists()
