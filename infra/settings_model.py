@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, fie
 from infra.cron import CronInvalid, parse_cron
 
 UNSET = SecretStr("")
-SLACK_ID = re.compile(r"([TE][A-Z0-9]+/)?[UWS][A-Z0-9]{2,}")
+SLACK_ID = re.compile(r"([TE][A-Z0-9]+/)?[UWS][A-Z0-9]{2,}|[TE][A-Z0-9]+/\*")
 SLACK_WORKSPACE = re.compile(r"T[A-Z0-9]{2,}|E[A-Z0-9]{2,}(/T[A-Z0-9]{2,})?")
 FURTHER_SLACK_USER = re.compile(r"[TE][A-Z0-9]+/[UW][A-Z0-9]+")
 TOPIC = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}(\.fifo)?")

@@ -27,7 +27,7 @@ STARTER: Final = "starter"
 """In `who`: whoever started the execution in question."""
 API_KEYS: Final = "api-keys"
 """In `who`: whoever has signed with a key of SSM's API."""
-_GROUP: Final = re.compile(r"S[A-Z0-9]{2,}")
+_GROUP: Final = re.compile(r"(?:[TE][A-Z0-9]+/)?S[A-Z0-9]{2,}")
 _WORDS: Final[Mapping[Verb, str]] = {
     "see": "see",
     "run": "run",
@@ -318,7 +318,7 @@ def _closeness(pattern: str) -> tuple[int, int]:
 def _nearness(entry: str, by: Identity) -> int:
     if entry == EVERYBODY:
         return 0
-    if entry in ("*", STARTER, API_KEYS):
+    if entry in ("*", STARTER, API_KEYS) or entry.endswith("/*"):
         return 1
     is_group = entry.startswith("group:") or f"group:{entry}" in by.spellings or _GROUP.fullmatch(entry)
     return 2 if is_group else 3

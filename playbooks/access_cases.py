@@ -92,14 +92,15 @@ def person(who: str, directory: Directory, *, groups: Sequence[str] = ()) -> Ide
     for each in directory.people:
         if plain in {each.id, each.slack, each.terminal, *each.iam} - {""}:
             if each.slack:
-                return directory.slack("", each.slack, name=each.name, groups=groups)
+                return directory.slack(directory.home, each.slack, name=each.name, groups=groups)
             if each.terminal:
                 return directory.terminal(each.terminal)
             return directory.iam(each.iam[0]) if each.iam else _without_account(each.id, each.name, directory)
     if plain.startswith("arn:"):
         return directory.iam(plain)
-    if SLACK_ID.fullmatch(plain) and not plain.startswith("S"):
-        return directory.slack("", plain, name=plain, groups=groups)
+    if SLACK_ID.fullmatch(plain) and plain.rpartition("/")[2][:1] in "UW":
+        realm, _, user = plain.rpartition("/")
+        return directory.slack(realm or directory.home, user, name=plain, groups=groups)
     return None
 
 

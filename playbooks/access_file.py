@@ -30,8 +30,9 @@ from playbooks.people import Directory
 from playbooks.playbook import Playbook
 from playbooks.refusals import InvalidLibrary
 
-SLACK_ID: Final = re.compile(r"[UWS][A-Z0-9]{2,}")
-CHANNEL_ID: Final = re.compile(r"[CGD][A-Z0-9]{2,}")
+SLACK_ID: Final = re.compile(r"(?:[TE][A-Z0-9]+/)?[UWS][A-Z0-9]{2,}|[TE][A-Z0-9]+/\*")
+"""A user or a user group, that of another workspace with its id before it; `T0456/*` is every full member there."""
+CHANNEL_ID: Final = re.compile(r"(?:[TE][A-Z0-9]+/)?[CGD][A-Z0-9]{2,}")
 EXPECTED: Final = {
     "": "a map with rules: a list of {who, may, playbooks …}",
     "mode": "enforce or learn",

@@ -11,8 +11,8 @@ from playbooks.people import Directory
 from playbooks.playbook import Playbook
 
 WHOLE_REFERENCE: Final = re.compile(r"\{\{\s*([\w.]+)\s*\}\}")
-SLACK_USER: Final = re.compile(r"[UW][A-Z0-9]{2,}")
-SLACK_GROUP: Final = re.compile(r"S[A-Z0-9]{2,}")
+SLACK_USER: Final = re.compile(r"(?:[TE][A-Z0-9]+/)?[UW][A-Z0-9]{2,}")
+SLACK_GROUP: Final = re.compile(r"(?:[TE][A-Z0-9]+/)?S[A-Z0-9]{2,}")
 OWN: Final = "playbook.approvers"
 APPROVE: Final = "aws:approve"
 
@@ -121,7 +121,10 @@ def _answerers(entries: tuple[str, ...], world: World) -> _Answerers:
         if entry in world.gone:
             nobodies.append(f"{entry} {world.gone[entry]}")
         elif (
-            entry == "*" or entry.startswith("oncall:") or (SLACK_GROUP.fullmatch(entry) and entry not in world.members)
+            entry == "*"
+            or entry.endswith("/*")
+            or entry.startswith("oncall:")
+            or (SLACK_GROUP.fullmatch(entry) and entry not in world.members)
         ):
             has_more = True
         elif SLACK_GROUP.fullmatch(entry):
@@ -137,7 +140,7 @@ def _answerers(entries: tuple[str, ...], world: World) -> _Answerers:
 
 def _person_of(account: str, directory: Directory) -> str:
     """The person an account belongs to, else the account itself: two accounts of one person are one."""
-    return next((each.id for each in directory.people if account == each.slack or account in each.iam), account)
+    return next((each.id for each in directory.people if account in each.slack_users or account in each.iam), account)
 
 
 def _named(entry: str, world: World) -> tuple[set[str], list[str]]:

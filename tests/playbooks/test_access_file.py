@@ -1,5 +1,6 @@
 """The access file: what it means, and each mistake with its place and what would be right."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from playbooks.access import Access, Wish
 from playbooks.access_cases import person, try_cases
 from playbooks.access_file import AccessInvalid, Known, load_access, who_is_named
 from playbooks.catalog import Catalog
+from playbooks.people import Directory
 from tests.playbooks.waist import DIRECTORY, KIM, LEE, gate
 from tests.playbooks.worlds import playbook
 
@@ -167,3 +169,24 @@ def test_mistakes_in_cases_are_told(tmp_path: Path, case: str, says: str) -> Non
         try_cases(path, load_access(None, KNOWN), CATALOG, DIRECTORY)
 
     assert says in str(refused.value)
+
+
+def test_people_and_channels_of_other_workspaces_are_named_with_them(tmp_path: Path) -> None:
+    """A user, a user group, every full member, and a channel; what is none of them is told."""
+    access = loaded(
+        tmp_path,
+        "rules:\n"
+        "  - {who: [T0456/U0789, T0456/S0SRE, T0456/*], may: run, playbooks: gate, channels: T0456/C0INC}\n"
+        "  - {who: lee, may: approve}\n",
+    )
+    directory = Directory(home="T0123")
+    member = directory.slack("T0456", "U0ABC", name="Mo")
+    wish = Wish("run", "gate", {}, "T0456/C0INC")
+
+    assert access.decide(wish, member).is_allowed
+    assert not access.decide(replace(wish, channel="C0INC"), member).is_allowed
+    assert not access.decide(wish, directory.slack("T0123", "U0ABC", name="Mo")).is_allowed
+    for wrong in ("T0456/X1", "t0456/U1", "T0456/"):
+        assert (
+            "is nobody" in mistakes(tmp_path, f"rules: [{{who: [{wrong}], may: run}}, {{who: lee, may: approve}}]")[0]
+        )
