@@ -53,7 +53,7 @@ class RemovalListeners:
 
     def _remove(self, body: Mapping[str, Any], why: str) -> None:
         def removed(found: Installation) -> tuple[Installation, Event] | None:
-            if found.removed_at is not None:
+            if found.removed_at is not None or _is_of_before(body, found):
                 return None
             gone = replace(found, removed_at=self._door.clock(), removed_why=why)
             return gone, told("removed", found, reason=why)
@@ -87,6 +87,12 @@ class RemovalListeners:
             is_done = changed is not None and store.change(tx, changed[0], [changed[1]], now)
         self._workspaces.tokens.forget()
         return found if is_done else None
+
+
+def _is_of_before(body: Mapping[str, Any], found: Installation) -> bool:
+    """Whether an event that comes late speaks of an installation that has been made anew since."""
+    at = body.get("event_time")
+    return isinstance(at, int) and at + 1 < found.installed_at.timestamp()
 
 
 def _teams(event: Mapping[str, Any]) -> frozenset[str]:

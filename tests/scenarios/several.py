@@ -128,19 +128,19 @@ class Bot:
 
     # -- what people do
 
-    def command(self, team: str, text: str, by: str, channel: str) -> Answer:
+    def command(self, team: str, text: str, by: str, channel: str, **fields: str) -> Answer:
         """Type `/playbook TEXT` in a workspace."""
         return self._post(
             urlencode(
                 {
                     "command": "/playbook", "text": text, "user_id": by, "team_id": team, "channel_id": channel,
                     "api_app_id": self.slack.app_id, "trigger_id": uuid.uuid4().hex, "is_enterprise_install": "false",
-                    "response_url": self.slack.url.replace("/api/", f"/actions/{uuid.uuid4().hex}"),
+                    "response_url": self.slack.url.replace("/api/", f"/actions/{uuid.uuid4().hex}"), **fields,
                 }
             ).encode()
         )  # fmt: skip
 
-    def click(self, team: str, action_id: str, value: str, by: str, **changes: Any) -> Answer:
+    def click(self, team: str, action_id: str, value: str, by: str, /, **changes: Any) -> Answer:
         """Press a button in a workspace."""
         action = {
             "type": "button", "action_id": action_id, "block_id": "b", "value": value, "action_ts": uuid.uuid4().hex,
@@ -154,12 +154,13 @@ class Bot:
         }  # fmt: skip
         return self._post(urlencode({"payload": json.dumps(payload)}).encode())
 
-    def event(self, kind: str, team: str, *, enterprise: str = "", **fields: Any) -> Answer:
-        """Slack tells of something that happened in a workspace."""
+    def event(self, kind: str, team: str, *, enterprise: str = "", at: float = 0, **fields: Any) -> Answer:
+        """Slack tells of something that happened in a workspace, now or `at` a moment."""
         is_org_wide = bool(enterprise) and not team
         where = {"team_id": team or None, "enterprise_id": enterprise or None, "is_enterprise_install": is_org_wide}
         body = {
             "type": "event_callback", "api_app_id": self.slack.app_id, "event_id": f"Ev{uuid.uuid4().hex}", **where,
+            "event_time": int(at or self.clock().timestamp()),
             "authorizations": [where], "event": {"type": kind, **fields},
         }  # fmt: skip
         return self._post(json.dumps(body).encode(), content_type="application/json")
