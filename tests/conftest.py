@@ -49,7 +49,8 @@ def _is_loopback(host: object) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
-sys.addaudithook(_forbid_network)
+if "PLAYBOOK_BOT_CONTRACT_AWS" not in os.environ:  # which asks for AWS itself
+    sys.addaudithook(_forbid_network)
 
 
 @pytest.fixture(scope="session")

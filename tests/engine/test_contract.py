@@ -16,11 +16,12 @@ from engine.signals import SignalRefused, SignalType
 from engine.validation import parse
 from engine.wire import strings
 from infra.db import Database
+from tests.engine import account_host
 from tests.engine.api_host import KEY, SECRET, ApiHost
 from tests.engine.hosts import LEE, EngineHost, LocalHost, SsmHost, celery_host
 from tests.fakes.postgres import PostgresServer
 
-APPROVERS = ["arn:aws:iam::123456789012:role/playbook-bot", "person:lee"]
+APPROVERS = [account_host.APPROVER or "arn:aws:iam::123456789012:role/playbook-bot", "person:lee"]
 GATE = {"name": "ask", "action": "aws:approve", "inputs": {"Approvers": APPROVERS, "Message": "Go?"}}
 NAP = {"name": "nap", "action": "aws:sleep", "inputs": {"Duration": "PT0S"}}
 BROKEN = {"name": "broken", "action": "aws:executeAwsApi", "inputs": {"Service": "nosuch", "Api": "Nothing"}}
@@ -28,7 +29,7 @@ BROKEN = {"name": "broken", "action": "aws:executeAwsApi", "inputs": {"Service":
 
 def document(*steps: dict[str, Any], **more: Any) -> Document:
     """A document of these steps."""
-    return parse(json.dumps({"schemaVersion": "0.3", **more, "mainSteps": [*steps]}), name="Contract")
+    return parse(json.dumps({"schemaVersion": "0.3", **more, "mainSteps": [*steps]}), name="contract")
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +52,33 @@ def own_door(sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> Iter
     host.close()
 
 
-@pytest.fixture(params=["local", "ssm", "api", "celery"])
+@pytest.fixture
+def account(sqlite_database: Database) -> Iterator[EngineHost]:
+    """A real account, where the environment names one."""
+    found = account_host.AccountHost(sqlite_database)
+    yield found
+    found.close()
+
+
+HAS_ACCOUNT = bool(account_host.REGION and account_host.APPROVER)
+HOSTS = ["local", "ssm", "api", "celery", *(["account"] if HAS_ACCOUNT else [])]
+
+
+@pytest.mark.skipif(not HAS_ACCOUNT, reason=account_host.WHY_NOT)
+def test_an_account_is_asked_too() -> None:
+    """Without one this is the one line that says so."""
+    assert "account" in HOSTS
+
+
+@pytest.fixture(params=HOSTS)
 def host(request: pytest.FixtureRequest) -> EngineHost:
     """Each engine; SQLite for one machine, PostgreSQL for many."""
     if request.param == "celery":
         shared: EngineHost = request.getfixturevalue("many_machines")
         return shared
+    if request.param == "account":
+        out_there: EngineHost = request.getfixturevalue("account")
+        return out_there
     if request.param == "api":
         door: EngineHost = request.getfixturevalue("own_door")
         return door
