@@ -49,7 +49,7 @@ def _is_loopback(host: object) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
-if "PLAYBOOK_BOT_CONTRACT_AWS" not in os.environ:  # which asks for AWS itself
+if "CONTRACT_REGION" not in os.environ:  # which asks for AWS itself
     sys.addaudithook(_forbid_network)
 
 

@@ -1,6 +1,6 @@
 """The SSM engine in front of AWS itself, or of whatever AWS_ENDPOINT_URL names: only where the environment asks for it.
 
-    export PLAYBOOK_BOT_CONTRACT_AWS=eu-west-1 PLAYBOOK_BOT_CONTRACT_APPROVER=arn:aws:iam::…:role/…
+    export CONTRACT_REGION=eu-west-1 CONTRACT_APPROVER=arn:aws:iam::…:role/…
     pytest tests/engine/test_contract.py -k account
 
 The credentials are those that every AWS tool finds; the approver is the principal that they are of. What is started
@@ -28,13 +28,13 @@ from infra.db import Database
 from infra.rate import Rate
 from tests.engine.hosts import LEE, EngineHost
 
-REGION: Final = os.environ.get("PLAYBOOK_BOT_CONTRACT_AWS", "")
-APPROVER: Final = os.environ.get("PLAYBOOK_BOT_CONTRACT_APPROVER", "")
+REGION: Final = os.environ.get("CONTRACT_REGION", "")
+APPROVER: Final = os.environ.get("CONTRACT_APPROVER", "")
 WHY_NOT: Final = (
-    "set PLAYBOOK_BOT_CONTRACT_AWS to a Region and PLAYBOOK_BOT_CONTRACT_APPROVER to the ARN of your credentials' "
+    "set CONTRACT_REGION to a Region and CONTRACT_APPROVER to the ARN of your credentials' "
     "principal to run the contract on that account"
 )
-QUIET_SECONDS: Final = float(os.environ.get("PLAYBOOK_BOT_CONTRACT_QUIET", "20"))
+QUIET_SECONDS: Final = float(os.environ.get("CONTRACT_QUIET", "20"))
 """AWS tells of what it has done after a while: so long nothing may have changed."""
 LONGEST_SECONDS: Final = 300.0
 
