@@ -120,6 +120,7 @@ def _running_world(world: World) -> Iterator[World]:
 
 def _attend(world: World, *, as_json: bool, alarm_after: float) -> None:
     """Say where things are, let the first alarm turn red, and keep the bot up until somebody ends the demo."""
+    parent = os.getppid()  # before anybody knows that the demo is there, and could end make
     if as_json:
         click.echo(json.dumps(world.coordinates()))
         sys.stdout.flush()
@@ -127,7 +128,6 @@ def _attend(world: World, *, as_json: bool, alarm_after: float) -> None:
     never = threading.Event()
     red_at = time.monotonic() + alarm_after if alarm_after > 0 else float("inf")
     ended: list[float] = []
-    parent = os.getppid()
     while not never.wait(WATCH_SECONDS):
         if is_run_by_make() and os.getppid() != parent:
             click.echo("make has ended, and the demo with it.", err=True)
