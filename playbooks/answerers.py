@@ -149,7 +149,7 @@ def _named(entry: str, world: World) -> tuple[set[str], list[str]]:
     person = next((each for each in world.directory.people if plain == each.id or entry in each.iam), None)
     if person is None:
         return set(), [f'"{entry}" is not in people']
-    if not (person.slack or person.iam or person.terminal):
+    if not (person.slack_users or person.iam or person.terminal):
         return set(), [f"{person.id} has no account: give slack, iam or terminal"]
     if person.slack in world.gone and not (person.iam or person.terminal):
         return set(), [f"{person.id}'s Slack user {person.slack} {world.gone[person.slack]}"]
