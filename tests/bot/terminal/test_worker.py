@@ -155,7 +155,7 @@ def test_celery_needs_a_broker_and_postgresql() -> None:
     assert "PostgreSQL" in answer.output
 
 
-def test_a_heartbeat_goes_on_while_the_process_does(tmp_path: Path) -> None:
+def test_a_heartbeat_is_there_at_once(tmp_path: Path) -> None:
     """The file is there at once, and a place that cannot be written ends nothing."""
     stop = threading.Event()
     stop.set()
