@@ -17,6 +17,7 @@ STORES = (
     "playbooks.guard_store",
     "playbooks.documents.store",
     "bot.slack.store",
+    "bot.slack.request_store",
     "bot.slack.installation_store",
     "bot.api.event_store",
 )

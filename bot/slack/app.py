@@ -27,6 +27,7 @@ from bot.slack.home import HomeListeners
 from bot.slack.mentions import MentionListeners
 from bot.slack.playbooks import PlaybookListeners
 from bot.slack.removals import RemovalListeners
+from bot.slack.request_store import is_new_request
 from bot.slack.shortcuts import ShortcutListeners
 from bot.slack.unfurl import UnfurlListeners
 from bot.slack.workspaces import Workspaces
@@ -182,7 +183,7 @@ class _Gate:
             # What buttons do is idempotent by the row they name: a repetition at another process harms nothing.
             return True
         with self._door.db.transaction() as tx:
-            return self._door.store.is_new_request(tx, key, self._door.clock(), REMEMBER)
+            return is_new_request(tx, key, self._door.clock(), REMEMBER)
 
     def _answer(self, body: Mapping[str, Any], text: str, *, status: int = 500) -> BoltResponse:
         """Say a sentence to whoever waits for one, in the way their kind of request allows; `status` for events."""

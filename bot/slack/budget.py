@@ -8,6 +8,7 @@ from typing import Final
 POST: Final = "chat.postMessage"
 EDIT: Final = "chat.update"
 HOME: Final = "views.publish"
+DELETE: Final = "chat.delete"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from slack_sdk.errors import SlackApiError
 
 from bot.slack.address import split
 from bot.slack.client import NO_ANSWER, code_of, is_unsure, retry_after
-from bot.slack.outbox import Clients, several
+from bot.slack.clients import Clients, several
 from bot.slack.store import FAILURES, SUGGESTION, SlackMessage, SlackStore, message_table
 from infra.aws_errors import AwsUnreachable
 from infra.clock import Clock

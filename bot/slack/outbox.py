@@ -7,21 +7,23 @@ for first where the scopes allow it (channels:history). Edits are harmless to re
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol
 
 import structlog
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from bot.slack import budget as b
-from bot.slack import files
+from bot.slack import files, stray_store
 from bot.slack.address import split
 from bot.slack.budget import Budget
 from bot.slack.client import LOCKED_OUT, NO_ANSWER, code_of, is_unsent, is_unsure, retry_after
+from bot.slack.clients import Clients, several
 from bot.slack.lookup import CannotLook, find
-from bot.slack.store import BELOW, DOUBTFUL, HOME, REPAINTED, SlackMessage, SlackStore, message_table
+from bot.slack.store import BELOW, DOUBTFUL, HOME, REPAINTED, STRAY, SlackMessage, SlackStore, message_table
 from infra.clock import Clock
 from infra.db import Database, DatabaseUnavailable, Transaction
 from infra.leadership import ALONE, Lead
@@ -65,48 +67,11 @@ class Painter(Protocol):
         """`text` and `blocks` (a `view` for a home), or None when there is nothing to show any more."""
 
 
-@runtime_checkable
-class Clients(Protocol):
-    """The clients of several workspaces."""
-
-    def client(self, place: str) -> WebClient:
-        """The client of one; "" is home."""
-
-    def key(self, place: str) -> str:
-        """The one name of a place that may be spelled in two ways."""
-
-    def reachable(self) -> frozenset[str] | None:
-        """The places that may be written to now; None = all."""
-
-
-class Alone:
-    """The client of the only workspace."""
-
-    def __init__(self, client: WebClient) -> None:
-        self._client = client
-
-    def client(self, _place: str) -> WebClient:
-        """The only one."""
-        return self._client
-
-    def key(self, _place: str) -> str:
-        """The only one."""
-        return ""
-
-    def reachable(self) -> None:
-        """All."""
-        return
-
-
-def several(client: WebClient | Clients) -> Clients:
-    """Clients of several workspaces, which may be one."""
-    return client if isinstance(client, Clients) else Alone(client)
-
-
 LATE_CALL: Final = timedelta(seconds=2)
 """So long the last call of a process that led before may be on its way, before what it sent is looked for."""
 
 Counted = Callable[[str, str], None]
+_Change = Callable[[Transaction], object]
 
 
 class _NotLeading(Exception):
@@ -115,6 +80,10 @@ class _NotLeading(Exception):
 
 def _count_nothing(_method: str, _outcome: str) -> None:
     """Used where nobody reads metrics."""
+
+
+def _change_nothing(_tx: Transaction) -> None:
+    """Nothing was done that somebody else has to know."""
 
 
 class Outbox:
@@ -139,7 +108,7 @@ class Outbox:
         self._fallback, self._count = fallback, count
         self._budgets: defaultdict[str, Budget] = defaultdict(Budget)
         self._news = threading.Event()
-        self._unsaved: deque[Callable[[Transaction], object]] = deque()
+        self._unsaved: deque[tuple[_Change, _Change]] = deque()
         self._silences = 0
         self._quiet_until: datetime | None = None
         self._locked_out: dict[str, datetime] = {}
@@ -150,7 +119,7 @@ class Outbox:
         """Send until `stop` is set; what was interrupted is looked for first."""
         self._db.listen(self._news.set, table=message_table.name)
         self._unsaved.clear()
-        self._unsaved.append(self._take_up)
+        self._unsaved.append((self._take_up, _change_nothing))
         while not stop.is_set():
             self._news.clear()
             try:
@@ -165,6 +134,8 @@ class Outbox:
                 log.exception("outbox failed")
                 pause = 1.0
             self._news.wait(pause)
+        with suppress(_NotLeading, DatabaseUnavailable):
+            self._save_results()
 
     def led_by(self, lead: Lead) -> None:
         """There are several processes: this one sends while it leads, and asks before each call."""
@@ -217,6 +188,9 @@ class Outbox:
             self._retry(message, "it cannot be rendered")
 
     def _send(self, message: SlackMessage) -> None:
+        if message.kind == STRAY:
+            self._take_away(message)
+            return
         place = self._place(message)
         if place is None or (message.state == DOUBTFUL and not message.ts and self._stands_already(message, place)):
             return
@@ -231,6 +205,23 @@ class Outbox:
                 return
         painted = _as_text(painted) if self._clients.key(message.team) in self._without_files else painted
         self._attempt(message, place, _marked(painted, message.key))
+
+    def _take_away(self, message: SlackMessage) -> None:
+        """Remove a post that came too late, unless it is the one that counts."""
+        now = self._clock()
+        with self._db.transaction() as tx:
+            if not self._lead.confirm(tx):
+                raise _NotLeading
+            is_second = stray_store.is_second(tx, message)
+            if is_second is None:
+                self._store.postpone(tx, message, now + LATE_CALL, is_failure=False)
+                return
+            if not is_second:
+                self._store.give_up(tx, message, "this is the one that counts")
+                return
+            if not self._store.sending(tx, message):
+                return
+        self._attempt(message, (message.channel, ""), {})
 
     def _attempt(self, message: SlackMessage, place: tuple[str, str], painted: Mapping[str, Any]) -> None:
         if not self._lead.is_held:
@@ -255,6 +246,8 @@ class Outbox:
         client = self._clients.client(message.team)
         if message.kind == HOME:
             return client.views_publish(user_id=message.subject, view=painted["view"])
+        if message.kind == STRAY:
+            return client.chat_delete(channel=channel, ts=message.ts)
         if message.ts:
             return client.chat_update(channel=channel, ts=message.ts, parse="none", link_names=False, **painted)
         if "file" in painted:
@@ -308,7 +301,10 @@ class Outbox:
     def _stands(self, message: SlackMessage, channel: str, ts: str) -> None:
         pause = EDIT_PAUSE if message.kind in REPAINTED else timedelta(0)
         now = self._clock()
-        self._save(lambda tx: self._store.sent(tx, message, channel=channel, ts=ts, now=now, pause=pause))
+        self._save(
+            lambda tx: self._store.sent(tx, message, channel=channel, ts=ts, now=now, pause=pause),
+            late=lambda tx: stray_store.note(tx, message, channel=channel, ts=ts, now=now),
+        )
 
     def _refused(
         self, message: SlackMessage, place: tuple[str, str], painted: Mapping[str, Any], error: SlackApiError
@@ -325,6 +321,8 @@ class Outbox:
             log.error("Slack does not accept the bot's token", error=code, workspace=message.team or "home")
             self._locked_out[self._clients.key(message.team)] = now + LOCKED_OUT_PAUSE
             self._later(message, timedelta(0), is_failure=False)
+        elif message.kind == STRAY and code in (*GONE, *NO_CHANNEL):
+            self._save(lambda tx: self._store.give_up(tx, message, code))
         elif code in GONE:
             self._save(lambda tx: self._repost(tx, message))
         elif code in NO_CHANNEL:
@@ -404,23 +402,28 @@ class Outbox:
         until = self._clock() + pause
         self._save(lambda tx: self._store.postpone(tx, message, until, is_failure=is_failure))
 
-    def _save(self, change: Callable[[Transaction], object]) -> None:
-        """Write down what came of a call, now or, when the database is away, before anything else is sent."""
-        self._unsaved.append(change)
+    def _save(self, change: _Change, *, late: _Change = _change_nothing) -> None:
+        """Write down what came of a call, now or, when the database is away, before anything else is sent.
+
+        `late` is written instead by a process that does not lead any more.
+        """
+        self._unsaved.append((change, late))
         self._save_results()
 
     def _save_results(self) -> None:
         while self._unsaved:
+            change, late = self._unsaved[0]
             with self._db.transaction() as tx:
-                if not self._lead.confirm(tx):
-                    raise _NotLeading  # the next leader looks for what came of the call
-                self._unsaved[0](tx)
+                is_leading = self._lead.confirm(tx)
+                (change if is_leading else late)(tx)
             self._unsaved.popleft()
+            if not is_leading:
+                raise _NotLeading  # the next leader looks for what came of the call
 
 
 def _method(message: SlackMessage) -> str:
-    if message.kind == HOME:
-        return b.HOME
+    if message.kind in (HOME, STRAY):
+        return b.HOME if message.kind == HOME else b.DELETE
     return b.EDIT if message.ts else b.POST
 
 

@@ -51,13 +51,6 @@ message_table = Table(
     Index("ix_slack_message_subject", "subject"),
 )
 
-request_table = Table(
-    "slack_request",
-    metadata,
-    Column("key", String(64), primary_key=True),
-    Column("at", Instant, nullable=False),
-)
-
 CARD: Final = "card"
 SUGGESTION: Final = "suggestion"
 HOME: Final = "home"
@@ -80,6 +73,8 @@ DIGEST: Final = "digest"
 """The morning's."""
 REPORT: Final = "report"
 """The week's, of break-glass."""
+STRAY: Final = "stray"
+"""A post that came too late (bot/slack/stray_store.py); its `subject` is the key of what should stand there once."""
 ANSWER: Final = "answer"
 """Its `text` is JSON: the `text` and `blocks` as they were made."""
 REPAINTED: Final = frozenset({CARD, SUGGESTION, STORM, HOME})
@@ -135,7 +130,7 @@ _HAS_ITS_PARENT: Final = or_(
     _table.thread_key.like(f"{BELOW}%"),
     exists().where(_parent.c.key == _table.thread_key, _parent.c.ts != ""),
 )
-_ROAD: Final = case((_table.kind == HOME, "home"), (_table.ts != "", "edit"), else_=_table.channel)
+_ROAD: Final = case((_table.kind.in_((HOME, STRAY)), _table.kind), (_table.ts != "", "edit"), else_=_table.channel)
 
 
 _TEAM: Final = func.coalesce(_table.team, "")
@@ -170,9 +165,9 @@ class SlackStore:
             "state": WANTED, "lane": lane, "wanted": 1, "painted": 0, "attempts": 0, "next_at": at or now,
             "created_at": now, "text": text,
         }  # fmt: skip
-        statement = _insert(tx).values(**row)
+        statement = insert(tx).values(**row)
         if kind in REPAINTED:
-            again = _wanted_again(tx, lane, now)
+            again = wanted_again(tx, lane, now)
             if kind == HOME:
                 again |= {"text": text, "created_at": now}  # what is searched for in it, and when it was looked at
             tx.execute(statement.on_conflict_do_update(index_elements=["key"], set_=again))
@@ -196,12 +191,12 @@ class SlackStore:
             "state": HELD, "lane": DETAILS, "wanted": 1, "painted": 0, "attempts": 0, "next_at": now,
             "created_at": now, "text": "",
         }  # fmt: skip
-        tx.execute(_insert(tx).values(**row).on_conflict_do_nothing())
+        tx.execute(insert(tx).values(**row).on_conflict_do_nothing())
 
     def repaint_homes(self, tx: Transaction, now: datetime, *, since: datetime) -> None:
         """Have every home painted anew that somebody opened lately."""
         lately = and_(_table.kind == HOME, _table.state != DEAD, _table.created_at >= since)
-        tx.execute(update(message_table).where(lately).values(**_wanted_again(tx, PROGRESS, now)))
+        tx.execute(update(message_table).where(lately).values(**wanted_again(tx, PROGRESS, now)))
 
     def release(self, tx: Transaction, key: str) -> None:
         """Show a card that was held."""
@@ -382,18 +377,6 @@ class SlackStore:
         query = select(_TEAM, func.count()).where(_IS_OPEN, _TEAM.not_in(list(teams))).group_by(_TEAM)
         return {row[0]: row[1] for row in connection.execute(query)}
 
-    # -- requests
-
-    def is_new_request(self, tx: Transaction, key: str, now: datetime, keep: timedelta) -> bool:
-        """Whether a request of Slack's is seen for the first time; old ones are forgotten."""
-        made: Any = sqlite.insert(request_table) if tx.is_sqlite else postgresql.insert(request_table)
-        statement = made.values(key=key, at=now).on_conflict_do_nothing().returning(request_table.c.key)
-        # Not rowcount: PostgreSQL's driver does not tell how many rows an INSERT made.
-        is_new = tx.execute(statement).first() is not None
-        if is_new and key.startswith("0"):
-            tx.execute(request_table.delete().where(request_table.c.at < now - keep))
-        return is_new
-
 
 def _place(address: str) -> dict[str, str | None]:
     """The columns that say where."""
@@ -410,7 +393,7 @@ def _within(teams: Collection[str] | None) -> ColumnElement[bool]:
     return true() if teams is None else _TEAM.in_(list(teams))
 
 
-def _wanted_again(tx: Transaction, lane: int, now: datetime) -> dict[str, Any]:
+def wanted_again(tx: Transaction, lane: int, now: datetime) -> dict[str, Any]:
     """How a row changes that is wanted once more, whatever is happening to it."""
     is_dead = _table.state == DEAD
     urgent = (WANTED, SENT) if lane <= FAILURES else ()
@@ -428,7 +411,8 @@ def _wanted_again(tx: Transaction, lane: int, now: datetime) -> dict[str, Any]:
     }
 
 
-def _insert(tx: Transaction) -> Any:
+def insert(tx: Transaction) -> Any:
+    """An INSERT into the messages that says what happens to one that is there already."""
     return sqlite.insert(message_table) if tx.is_sqlite else postgresql.insert(message_table)
 
 

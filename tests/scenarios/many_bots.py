@@ -21,9 +21,11 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 import bot.service
+import bot.slack.assembly
 from bot.service import Service
 from bot.serving import build
 from bot.slack import budget
+from bot.slack.outbox import Outbox
 from bot.terminal.worker import work
 from engine.actions import BY_NAME
 from engine.dispatch.celery import celery_app
@@ -50,6 +52,10 @@ from tests.scenarios.crash import (
 
 FROZEN_SECONDS = 10.0
 """Longer than the lease (infra/leadership.py)."""
+CALL_SECONDS = 0.15
+"""Between a bot's last look at its lease and what it sends, so that it is frozen there: the worst of all moments."""
+WAKING_SECONDS = 1.0
+"""For who was frozen to go on with what it was doing, where all is over by then."""
 
 
 class Restless(Person):
@@ -83,8 +89,17 @@ def _here(settings: Settings) -> Service:
     return Service(settings)
 
 
+class Hesitant(Outbox):
+    """Each call leaves a moment after the last look at the lease."""
+
+    def _call(self, *arguments: Any) -> Any:
+        time.sleep(CALL_SECONDS)
+        return super()._call(*arguments)
+
+
 def serve(settings: Settings) -> None:
     """A bot."""
+    vars(bot.slack.assembly)["Outbox"] = Hesitant
     build(_here(settings)).start()
     while True:
         time.sleep(10)
@@ -154,6 +169,7 @@ def main(arguments: Sequence[str]) -> None:
     took.append(leader.followed(before))
     time.sleep(max(0.0, FROZEN_SECONDS - took[-1]))
     os.kill(second, signal.SIGCONT)
+    time.sleep(WAKING_SECONDS)
     judge, deadline = Judge(one), time.monotonic() + QUIET_SECONDS
     while not judge.is_over() and time.monotonic() < deadline:
         time.sleep(0.1)

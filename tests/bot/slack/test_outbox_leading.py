@@ -1,5 +1,6 @@
 """Outboxes of several processes: one sends, and who led before can neither post nor write any more."""
 
+import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from bot.slack.outbox import _NotLeading
 from bot.slack.store import SENDING, SENT, SlackMessage
-from infra.db import Database
+from infra.db import Database, DatabaseUnavailable
 from infra.leadership import Leadership
 from tests.bot.slack.test_outbox import Desk, Painter
 from tests.fakes.clock import ManualClock
@@ -115,3 +116,102 @@ def test_a_successor_waits_for_a_call_that_is_on_its_way(pair: Pair) -> None:
     pair.other.run(3)
 
     assert pair.other.texts() == ["card:1 r1"]
+
+
+def _stopped_on_the_way(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first process stands still after its last look at the lease, before its call leaves the machine."""
+    real = pair.one.outbox._call
+
+    def stopped(*arguments: Any) -> Any:
+        pair.taken_over()
+        return real(*arguments)
+
+    monkeypatch.setattr(pair.one.outbox, "_call", stopped)
+
+
+def test_a_post_that_leaves_too_late_is_taken_away_again(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing at Slack fences a call: the second card stands there for a moment, and the first one counts."""
+    pair.one.want("card:1")
+    _stopped_on_the_way(pair, monkeypatch)
+
+    with pytest.raises(_NotLeading):
+        pair.one.outbox.pump()
+    assert pair.one.texts() == ["card:1 r1", "card:1 r1"]
+    counts = pair.other.row("card:1").ts
+    pair.other.run(10)
+
+    assert [message["ts"] for message in pair.other.slack.messages()] == [counts]
+    assert pair.other.row("card:1").ts == counts
+
+
+def test_an_edit_that_leaves_too_late_is_painted_over(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The successor has shown the end of it already; buttons of before do not stay on the card."""
+    pair.one.want("card:1")
+    pair.one.run(3)
+    pair.other.painter.revision = 2
+    pair.one.want("card:1")
+    _stopped_on_the_way(pair, monkeypatch)
+
+    with pytest.raises(_NotLeading):
+        pair.one.outbox.pump()
+    assert pair.one.texts() == ["card:1 r1"]
+    pair.other.run(10)
+
+    assert pair.other.texts() == ["card:1 r2"]
+
+
+def test_a_late_post_that_is_found_first_is_the_one_that_counts(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It left late, but before its successor had looked: it stays, and nothing else is posted."""
+    pair.one.want("card:1")
+    real = pair.one.outbox._call
+
+    def stopped(*arguments: Any) -> Any:
+        pair.clock.advance(60)
+        assert pair.leads[1].acquire()
+        pair.other.outbox.recover()
+        return real(*arguments)
+
+    monkeypatch.setattr(pair.one.outbox, "_call", stopped)
+
+    with pytest.raises(_NotLeading):
+        pair.one.outbox.pump()
+    pair.other.run(10)
+
+    assert [message["ts"] for message in pair.other.slack.messages()] == [pair.other.row("card:1").ts]
+    assert len(pair.other.slack.called("chat.postMessage")) == 1
+    assert not pair.other.slack.called("chat.delete")
+
+
+@pytest.mark.parametrize("code", ["message_not_found", "channel_not_found"])
+def test_a_late_post_that_is_gone_already_is_left_at_that(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """Somebody was quicker, or the channel is closed: nothing is posted anew for it, here or elsewhere."""
+    pair.one.want("card:1")
+    _stopped_on_the_way(pair, monkeypatch)
+    with pytest.raises(_NotLeading):
+        pair.one.outbox.pump()
+    pair.other.slack.trouble("chat.delete", error=code)
+    pair.other.run(60)
+
+    assert len(pair.other.slack.called("chat.delete")) == 1
+    assert len(pair.other.slack.called("chat.postMessage")) == 2
+
+
+def test_a_late_answer_is_written_down_when_the_database_is_back(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who wakes finds its connections closed, too: what it has done is not forgotten with its loop."""
+    pair.one.want("card:1")
+    _stopped_on_the_way(pair, monkeypatch)
+    stop, real = threading.Event(), pair.one.outbox._save_results
+
+    def away() -> None:
+        if pair.one.texts() and not stop.is_set():
+            stop.set()
+            raise DatabaseUnavailable("away")
+        real()
+
+    monkeypatch.setattr(pair.one.outbox, "_save_results", away)
+    pair.one.outbox.run(stop)
+    pair.other.run(10)
+
+    assert [message["ts"] for message in pair.other.slack.messages()] == [pair.other.row("card:1").ts]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bot.slack.request_store import is_new_request
 from bot.slack.store import (
     BELOW,
     CARD,
@@ -256,9 +257,9 @@ def test_the_next_moment_is_the_next_that_can_be(rows: Rows) -> None:
 def test_a_request_is_new_once(rows: Rows) -> None:
     """The second time it is known; after a while it is forgotten."""
     with rows.db.transaction() as tx:
-        assert rows.store.is_new_request(tx, "f1", NIGHT, KEEP)
-        assert not rows.store.is_new_request(tx, "f1", NIGHT, KEEP)
-        assert rows.store.is_new_request(tx, "f2", NIGHT, KEEP)
+        assert is_new_request(tx, "f1", NIGHT, KEEP)
+        assert not is_new_request(tx, "f1", NIGHT, KEEP)
+        assert is_new_request(tx, "f2", NIGHT, KEEP)
     with rows.db.transaction() as tx:
-        assert rows.store.is_new_request(tx, "01", NIGHT + 2 * KEEP, KEEP)
-        assert rows.store.is_new_request(tx, "f1", NIGHT + 2 * KEEP, KEEP)
+        assert is_new_request(tx, "01", NIGHT + 2 * KEEP, KEEP)
+        assert is_new_request(tx, "f1", NIGHT + 2 * KEEP, KEEP)
