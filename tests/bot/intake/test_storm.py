@@ -3,7 +3,6 @@
 import json
 import shutil
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,8 +20,6 @@ from tests.bot.intake.doors import NOW, TOPIC, certificate, notification, signed
 from tests.bot.intake.samples import sample
 
 ALARMS, TIMES = 100, 10
-SECONDS = 10.0
-"""What 1,000 messages may take; alone on two cores it is one."""
 
 
 @pytest.fixture
@@ -85,12 +82,10 @@ def test_a_storm_starts_each_playbook_once(service: Service) -> None:
         while intake.pump():
             pass
 
-    began = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         poller = pool.submit(drain)
         answers = list(pool.map(lambda body: door.handle({}, body), bodies * (TIMES // 2)))
         poller.result()
-    spent = time.monotonic() - began
 
     assert {status for status, _, _ in answers} == {200}
     assert len(deleted) == ALARMS * TIMES // 2
@@ -100,4 +95,3 @@ def test_a_storm_starts_each_playbook_once(service: Service) -> None:
         received = sum(entry.event.name == "alarm.received" for entry in service.audit.entries(connection))
     assert names == Counter(f"i-{number:017x}" for number in range(ALARMS))
     assert received == ALARMS
-    assert spent < SECONDS

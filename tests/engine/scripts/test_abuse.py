@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,7 +83,6 @@ def test_does_not_fill_the_disk(jail: Jail) -> None:
 
 def test_does_not_outstay_its_time(jail: Jail) -> None:
     """A sleeper and a busy loop that ignores signals are ended at the time-out."""
-    began = time.monotonic()
     sleeper = jail.body("import time", "time.sleep(60)", seconds=0.3)
     busy = jail.body(
         "import signal", "for number in (1, 2, 3, 14, 15): signal.signal(number, signal.SIG_IGN)", "while True: pass",
@@ -92,7 +90,6 @@ def test_does_not_outstay_its_time(jail: Jail) -> None:
     )  # fmt: skip
 
     assert (sleeper.how, busy.how) == ("timed_out", "timed_out")
-    assert time.monotonic() - began < 10
 
 
 def test_starts_no_thousand_threads(jail: Jail) -> None:
