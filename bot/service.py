@@ -25,7 +25,8 @@ from engine.document import Document
 from engine.embedded import EmbeddedEngine, Surroundings
 from engine.engines import EngineName, Engines
 from engine.execution import Execution
-from engine.performing import Performer, RecordingAws
+from engine.guarded_aws import RecordingAws
+from engine.performing import Performer
 from engine.preview_aws import Session
 from engine.protocol import Engine, StartOrder
 from engine.scripts.runner import ScriptRunner
@@ -52,7 +53,7 @@ from playbooks.access import Wish
 from playbooks.access_file import Known, load_access
 from playbooks.alarm import Alarm
 from playbooks.alarm_care import AlarmCare
-from playbooks.alarm_look import AlarmLooks, Asking
+from playbooks.alarm_look import AlarmLooks, DrawingAws
 from playbooks.alarm_tags import AlarmTags
 from playbooks.answering import Answering, Members, nobody_knows
 from playbooks.automation import Automation, AutomationParts
@@ -448,7 +449,7 @@ class Service:
         """What AWS tells of alarms, for their cards."""
         return AlarmLooks(self.db, self.alarms, self._aws_of_alarm, self.clock)
 
-    def _aws_of_alarm(self, alarm: Alarm) -> Asking:
+    def _aws_of_alarm(self, alarm: Alarm) -> DrawingAws:
         role = self.settings.assume_role
         return self.aws.session(role, session_name="playbook-bot-alarms", region=alarm.region, account=alarm.account)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -14,6 +14,7 @@ from engine.conductor import Call
 from engine.document import Document
 from engine.execution import Execution, Status
 from engine.expressions import Scope, resolve
+from engine.guarded_aws import AwsCallRecord, GuardedAws, RecordingAws
 from engine.rules import Rules, system_values
 from engine.wire import NO_OUTPUT
 from infra.aws_errors import AwsRefused, AwsUnreachable
@@ -21,20 +22,6 @@ from infra.canonical import Json
 from infra.clock import Clock
 
 log = structlog.get_logger()
-
-
-class AwsCallRecord(Protocol):
-    """One AWS call, as the trail keeps it."""
-
-    def facts(self) -> dict[str, Json]:
-        """Service, operation, resource, request id, error: never a payload."""
-
-
-class RecordingAws(AwsApi, Protocol):
-    """AWS for one execution, which remembers what was called."""
-
-    def drain(self) -> Sequence[AwsCallRecord]:
-        """The calls since the last time, in order."""
 
 
 AwsFor = Callable[[Execution], RecordingAws]
@@ -49,37 +36,13 @@ class Abandoned(Exception):
         self.events = tuple(events)
 
 
-@dataclass(frozen=True, slots=True)
-class _Guarded:
-    """AWS for a carrier that has to hold its lease at the moment of each call, however long it slept before."""
-
-    aws: RecordingAws
-    may_act: MayAct
-
-    @property
-    def region(self) -> str:
-        return self.aws.region
-
-    @property
-    def account(self) -> str:
-        return self.aws.account
-
-    @property
-    def partition(self) -> str:
-        return self.aws.partition
-
-    def call(self, service: str, operation: str, params: Mapping[str, Any], *, region: str = "") -> dict[str, Any]:
-        """Call, if it may still be done. Raises Abandoned."""
-        if not self.may_act():
-            raise Abandoned
-        return self.aws.call(service, operation, params, region=region)
-
-    def input_members(self, service: str, operation: str) -> Any:
-        return self.aws.input_members(service, operation)
-
-
 def _always() -> bool:
     return True
+
+
+def _make_sure(may_act: MayAct) -> None:
+    if not may_act():
+        raise Abandoned
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +73,7 @@ class Performer:
         """
         try:
             aws = self.aws_for(state)
-            guarded = _Guarded(aws, may_act)
+            guarded = GuardedAws(aws, lambda: _make_sure(may_act))
             context = self._context(
                 state, document, call, guarded, may_have_run=may_have_run, child=child, children=children
             )  # fmt: skip

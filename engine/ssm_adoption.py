@@ -12,7 +12,7 @@ import structlog
 from audit.events import Actor, Event
 from engine.document import Document, RunbookRefused
 from engine.execution import Change, Execution
-from engine.performing import RecordingAws
+from engine.guarded_aws import RecordingAws
 from engine.rules import NAMESPACE
 from engine.ssm_mirror import moment
 from engine.ssm_reading import Told, pages, read

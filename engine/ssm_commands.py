@@ -7,7 +7,7 @@ from typing import Any, Final
 from audit.events import Event
 from engine.execution import Change, Execution
 from engine.exporting import NotExportable
-from engine.performing import RecordingAws
+from engine.guarded_aws import RecordingAws
 from engine.signals import SignalType
 from engine.ssm import client_token
 from engine.ssm_documents import ensure, named

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from audit.events import Actor, Event
 from engine.execution import Change, Execution
-from engine.performing import RecordingAws
+from engine.guarded_aws import RecordingAws
 from engine.ssm import ANSWERS
 from engine.ssm_reading import Told, approvers, begun, is_said_to_wait, minimum, principal, read, waiting
 from engine.ssm_store import Command, Look

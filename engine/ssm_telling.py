@@ -5,17 +5,17 @@ So one who was stopped and wakes up finds out before it opens anybody's gate.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from sqlalchemy import Connection
 
 from audit.events import Actor, Event
 from engine.execution import Change, Execution
-from engine.performing import RecordingAws
+from engine.guarded_aws import GuardedAws, RecordingAws
 from engine.shelf import DocumentShelf
 from engine.ssm_store import Command, Look, SsmStore
 from engine.store import ExecutionStore
@@ -51,8 +51,13 @@ class Telling:
     pause: Callable[[float], object] = threading.Event().wait
 
     def aws(self, look: Look, role: str = "") -> RecordingAws:
-        """AWS where an execution runs. Its calls raise NotLeading, too."""
-        return _Led(self.aws_for(look, role), self)
+        """AWS where an execution runs. Its calls wait until the rate allows them, and raise NotLeading, too."""
+        return GuardedAws(self.aws_for(look, role), self._make_sure)
+
+    def _make_sure(self) -> None:
+        self.pause(self.rate.take(self.clock()).total_seconds())
+        if not self.lead.is_held:
+            raise NotLeading
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -73,39 +78,6 @@ class Telling:
             if aws_id:
                 self.ssm.accepted(tx, look.execution_id, aws_id)
             save(tx, self.store, look.execution_id, change, events, now)
-
-
-@dataclass(frozen=True, slots=True)
-class _Led:
-    """AWS for one who has to lead at the moment of each call, however long it waited before."""
-
-    aws: RecordingAws
-    here: Telling
-
-    @property
-    def region(self) -> str:
-        return self.aws.region
-
-    @property
-    def account(self) -> str:
-        return self.aws.account
-
-    @property
-    def partition(self) -> str:
-        return self.aws.partition
-
-    def call(self, service: str, operation: str, params: Mapping[str, Any], *, region: str = "") -> dict[str, Any]:
-        """Call when the rate allows it, if this process leads then. Raises NotLeading, AwsRefused, AwsUnreachable."""
-        self.here.pause(self.here.rate.take(self.here.clock()).total_seconds())
-        if not self.here.lead.is_held:
-            raise NotLeading
-        return self.aws.call(service, operation, params, region=region)
-
-    def input_members(self, service: str, operation: str) -> Any:
-        return self.aws.input_members(service, operation)
-
-    def drain(self) -> Sequence[Any]:
-        return self.aws.drain()
 
 
 def save(

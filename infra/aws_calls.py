@@ -4,7 +4,7 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from infra.aws_errors import AwsRefused
 from infra.canonical import Json
@@ -19,6 +19,13 @@ IDENTIFIERS: Final = (
 """Parameters that name what a call is about, best first."""
 LARGEST_STREAM: Final = 6_291_556
 """Bytes of a streamed answer that are read: Lambda's limit of a synchronous answer."""
+
+
+class CallsAws(Protocol):
+    """AWS in one account and Region, for those who only ask it something."""
+
+    def call(self, service: str, operation: str, params: Mapping[str, Any], *, region: str = "") -> dict[str, Any]:
+        """One call. Raises AwsRefused, AwsUnreachable."""
 
 
 @dataclass(frozen=True, slots=True)

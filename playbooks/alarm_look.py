@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
+from infra.aws_calls import CallsAws
 from infra.aws_errors import NOT_IMPLEMENTED, AwsRefused, AwsUnreachable
 from infra.canonical import Json
 from infra.clock import Clock
@@ -31,11 +32,8 @@ NOT_THERE: Final = (NOT_IMPLEMENTED, "500")
 """An imitation of AWS lacks the operation; one says so, another breaks without a code."""
 
 
-class Asking(Protocol):
-    """AWS in one account and Region."""
-
-    def call(self, service: str, operation: str, params: Mapping[str, Any], *, region: str = "") -> dict[str, Any]:
-        """One call. Raises AwsRefused, AwsUnreachable."""
+class DrawingAws(CallsAws, Protocol):
+    """AWS that hands over a picture as botocore has it, too."""
 
     def answer(
         self, service: str, operation: str, params: Mapping[str, Any], *, read: Callable[[dict[str, Any]], bytes]
@@ -58,7 +56,7 @@ class AlarmLooks:
 
     db: Database
     alarms: AlarmStore
-    session: Callable[[Alarm], Asking]
+    session: Callable[[Alarm], DrawingAws]
     clock: Clock
 
     def seen(self, key: str) -> Mapping[str, Json]:
@@ -98,7 +96,7 @@ class AlarmLooks:
             return self._drawn(aws, alarm, title)
         return Picture(png, title, f"Curve of the metric behind {alarm.name} over the last three hours")
 
-    def _drawn(self, aws: Asking, alarm: Alarm, title: str) -> Picture | None:
+    def _drawn(self, aws: DrawingAws, alarm: Alarm, title: str) -> Picture | None:
         if not can_draw():
             return None
         try:
@@ -133,7 +131,7 @@ def _attempt(ask: Callable[[], Any], problems: list[str], what: str) -> Any:
     return None
 
 
-def _instance(aws: Asking, instance_id: str) -> dict[str, Json]:
+def _instance(aws: DrawingAws, instance_id: str) -> dict[str, Json]:
     answer = aws.call("ec2", "DescribeInstances", {"InstanceIds": [instance_id]})
     found: Mapping[str, Any] = next(
         (each for group in answer.get("Reservations") or [] for each in group.get("Instances") or []), {}
@@ -160,7 +158,7 @@ def _owner(tags: Mapping[str, str]) -> str:
     return next((by_name[name] for name in OWNER_TAGS if by_name.get(name)), "")
 
 
-def _changes(aws: Asking, resource: str) -> Sequence[str]:
+def _changes(aws: DrawingAws, resource: str) -> Sequence[str]:
     """The latest calls that changed the resource, as CloudTrail tells them, newest first."""
     attribute = {"AttributeKey": "ResourceName", "AttributeValue": resource}
     answer = aws.call("cloudtrail", "LookupEvents", {"LookupAttributes": [attribute], "MaxResults": 20})
@@ -189,7 +187,7 @@ def _metric(alarm: Alarm, number: int) -> list[str]:
     return [metric.namespace, metric.name, *(part for pair in metric.dimensions.items() for part in pair)]
 
 
-def _points(aws: Asking, alarm: Alarm, now: datetime) -> tuple[list[tuple[datetime, float]], float | None]:
+def _points(aws: DrawingAws, alarm: Alarm, now: datetime) -> tuple[list[tuple[datetime, float]], float | None]:
     """The metric's values as the alarm looks at them. Raises AwsRefused, AwsUnreachable."""
     answer = aws.call("cloudwatch", "DescribeAlarms", {"AlarmNames": [alarm.name]})
     described: Mapping[str, Any] = next(iter(answer.get("MetricAlarms") or []), {})

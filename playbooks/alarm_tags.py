@@ -1,13 +1,14 @@
 """The tags of an alarm, asked of CloudWatch where a policy bars its owner: AWS's messages bring none."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TookTooLong
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol
+from typing import Final
 
 import structlog
 
+from infra.aws_calls import CallsAws
 from infra.aws_errors import AwsRefused, AwsUnreachable
 from playbooks.alarm import Alarm
 from playbooks.approval_policy import ALARM_OWNER
@@ -20,19 +21,12 @@ PATIENCE_SECONDS: Final = 3.0
 """How long an alarm waits for its tags; without them its questions say that the owner is not known."""
 
 
-class Asks(Protocol):
-    """AWS in one account and Region."""
-
-    def call(self, service: str, operation: str, params: Mapping[str, Any], *, region: str = "") -> dict[str, Any]:
-        """One call. Raises AwsRefused, AwsUnreachable."""
-
-
 @dataclass
 class AlarmTags:
     """Asks, never in a transaction. `session` gives AWS of the alarm's Region and account."""
 
     catalog: Shelf
-    session: Callable[[Alarm], Asks]
+    session: Callable[[Alarm], CallsAws]
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, thread_name_prefix="alarm-tags"))
 
     def tagged(self, alarm: Alarm) -> Alarm:

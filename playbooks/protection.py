@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TookTooLong
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import structlog
 
+from infra.aws_calls import CallsAws
 from infra.aws_errors import AwsRefused, AwsUnreachable
 from infra.clock import Clock
 from playbooks.alarm import Alarm
@@ -30,13 +31,6 @@ OFF: Final = ("false", "no", "0", "off")
 
 Marked = Mapping[str, str]
 """Names of a protected resource -> the tag that it has."""
-
-
-class Asks(Protocol):
-    """AWS in one account and Region."""
-
-    def call(self, service: str, operation: str, params: Mapping[str, Any], *, region: str = "") -> dict[str, Any]:
-        """One call. Raises AwsRefused, AwsUnreachable."""
 
 
 def protects(value: str) -> bool:
@@ -62,7 +56,7 @@ class Protection:
     """Asks, never in a transaction. `session` gives AWS of an alarm's account, to look as the bot looks."""
 
     tags: tuple[str, ...]
-    session: Callable[[Alarm], Asks]
+    session: Callable[[Alarm], CallsAws]
     clock: Clock
     _known: dict[tuple[str, str], tuple[datetime, Marked | str]] = field(default_factory=dict)
     _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, thread_name_prefix="protection"))
@@ -83,7 +77,7 @@ class Protection:
                 return f"{name} has the tag {found[name]}"
         return ""
 
-    def check(self, aws: Asks, region: str) -> int:
+    def check(self, aws: CallsAws, region: str) -> int:
         """How many names are protected there, for the doctor. Raises AwsRefused, AwsUnreachable."""
         return len(dict(self._asked(aws, region)))
 
@@ -105,7 +99,7 @@ class Protection:
         self._known[place] = (now, found)
         return found
 
-    def _asked(self, aws: Asks, region: str) -> Iterator[tuple[str, str]]:
+    def _asked(self, aws: CallsAws, region: str) -> Iterator[tuple[str, str]]:
         for tag in self.tags:
             params = {"TagFilters": [{"Key": tag}], "ResourcesPerPage": 100}
             for each in _pages(aws, region, ("resourcegroupstaggingapi", "GetResources"), params, "PaginationToken"):
@@ -127,7 +121,7 @@ def _targets(keys: Sequence[str]) -> Iterator[tuple[str, str, str]]:
 
 
 def _pages(
-    aws: Asks, region: str, operation: tuple[str, str], params: Mapping[str, Any], token: str
+    aws: CallsAws, region: str, operation: tuple[str, str], params: Mapping[str, Any], token: str
 ) -> Iterator[Mapping[str, Any]]:
     given = dict(params)
     while True:

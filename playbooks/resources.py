@@ -8,8 +8,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
+from infra.aws_calls import CallsAws
 from infra.aws_errors import AwsRefused, AwsUnreachable
 from infra.clock import Clock
 from playbooks.resource_kinds import BUCKET, INSTANCE, ROLE
@@ -59,17 +60,10 @@ class Listing:
         return {each.id: each.label for each in self.resources}
 
 
-class Asking(Protocol):
-    """AWS in one Region."""
-
-    def call(self, service: str, operation: str, params: Mapping[str, Any], *, region: str = "") -> dict[str, Any]:
-        """One call. Raises AwsRefused, AwsUnreachable."""
-
-
 class Resources:
     """Lists by kind and Region. `session` gives AWS in a Region, signed as the bot reads."""
 
-    def __init__(self, session: Callable[[str], Asking], clock: Clock) -> None:
+    def __init__(self, session: Callable[[str], CallsAws], clock: Clock) -> None:
         self._session, self._clock = session, clock
         self._lists: dict[tuple[str, str], Listing] = {}
         self._asking: dict[tuple[str, str], threading.Lock] = {}
@@ -129,7 +123,7 @@ def _place(kind: str, region: str) -> tuple[str, str]:
 
 
 def _pages(
-    aws: Asking, service: str, operation: str, params: Mapping[str, Any], *, going_on: str, more: str
+    aws: CallsAws, service: str, operation: str, params: Mapping[str, Any], *, going_on: str, more: str
 ) -> Iterator[dict[str, Any]]:
     page: dict[str, Any] = {}
     for _ in range(MOST_PAGES):
@@ -141,7 +135,7 @@ def _pages(
     raise _TooMany
 
 
-def _instances(aws: Asking) -> Iterator[Resource]:
+def _instances(aws: CallsAws) -> Iterator[Resource]:
     states = ["pending", "running", "stopping", "stopped"]
     params = {"Filters": [{"Name": "instance-state-name", "Values": states}], "MaxResults": 1000}
     for page in _pages(aws, "ec2", "DescribeInstances", params, going_on="NextToken", more="NextToken"):
@@ -151,18 +145,18 @@ def _instances(aws: Asking) -> Iterator[Resource]:
             yield Resource(each["InstanceId"], tags.get("Name", ""), detail, tags)
 
 
-def _buckets(aws: Asking) -> Iterator[Resource]:
+def _buckets(aws: CallsAws) -> Iterator[Resource]:
     for page in _pages(aws, "s3", "ListBuckets", {}, going_on="ContinuationToken", more="ContinuationToken"):
         yield from (Resource(str(each["Name"])) for each in page.get("Buckets") or [])
 
 
-def _roles(aws: Asking) -> Iterator[Resource]:
+def _roles(aws: CallsAws) -> Iterator[Resource]:
     for page in _pages(aws, "iam", "ListRoles", {"MaxItems": 1000}, going_on="Marker", more="Marker"):
         for each in page.get("Roles") or []:
             yield Resource(str(each["Arn"]), str(each["RoleName"]), str(each.get("Description") or ""))
 
 
-READERS: Final[Mapping[str, Callable[[Asking], Iterator[Resource]]]] = {
+READERS: Final[Mapping[str, Callable[[CallsAws], Iterator[Resource]]]] = {
     INSTANCE: _instances,
     BUCKET: _buckets,
     ROLE: _roles,

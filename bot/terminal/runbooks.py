@@ -17,7 +17,8 @@ from engine.attachments import beside
 from engine.document import Document, RunbookRefused
 from engine.execution import Execution, Status
 from engine.foreground import Foreground
-from engine.performing import Performer, RecordingAws
+from engine.guarded_aws import RecordingAws
+from engine.performing import Performer
 from engine.protocol import StartOrder
 from engine.publishing import NoRunbook, fetch
 from engine.scripts.runner import ScriptRunner
