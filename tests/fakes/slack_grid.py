@@ -70,6 +70,8 @@ class SlackGrid:
     calls: list[tuple[str, str, Answer]] = field(default_factory=list)
     """(method, workspace of the token, arguments)."""
     whispered: list[Answer] = field(default_factory=list)
+    uploads: dict[str, bytes] = field(default_factory=dict)
+    """What was sent of each file, by its id."""
     lose: set[str] = field(default_factory=set)
     """Methods that are done without an answer."""
 
@@ -178,6 +180,12 @@ class SlackGrid:
             return self._viewed(method, team, given)
         if method in ("chat.postMessage", "chat.update"):
             return self._posted(method, team, given)
+        if method == "files.getUploadURLExternal":
+            key = f"F{len(self.uploads) + 1:04}"
+            self.uploads[key] = b""
+            return {"ok": True, "file_id": key, "upload_url": self.url.replace("/api/", f"/upload/{key}")}
+        if method == "files.completeUploadExternal":
+            return {"ok": True, "files": given["files"]}
         return {"ok": True}
 
     def _me(self, team: Team) -> Answer:
@@ -230,8 +238,13 @@ def _handler(slack: SlackGrid) -> type[BaseHTTPRequestHandler]:
         disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+            content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             path = urlsplit(self.path).path
+            if path.startswith("/upload/"):
+                slack.uploads[path.removeprefix("/upload/")] = content
+                self._send(b"OK")
+                return
+            body = content.decode()
             is_json = "json" in self.headers.get("Content-Type", "")
             given = json.loads(body or "{}") if is_json else _unfolded(dict(parse_qsl(body)))
             if path.startswith("/actions/"):

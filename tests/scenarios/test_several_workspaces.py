@@ -1,6 +1,8 @@
 """Several workspaces: installed by OAuth, each served with its own token, and none in the way of another one."""
 
+import json
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +15,11 @@ from bot.slack.installation_store import installation_table
 from infra.clock import utc_now
 from infra.db import Database
 from infra.settings_model import PersonEntry
+from playbooks.alarm_look import AlarmLooks
 from tests.bot.slack.rig import library
+from tests.bot.slack.test_alarms import alarm
+from tests.bot.slack.test_errands import PNG, PicturingAws
+from tests.bot.slack.test_unfurl import CONSOLE
 from tests.fakes.clock import ManualClock
 from tests.fakes.slack_grid import SlackGrid, Team, slack_grid, user
 from tests.scenarios.several import Bot
@@ -25,6 +31,16 @@ PEOPLE = (
     PersonEntry(id="sam", slack=SAM),
     PersonEntry(id="kim", further_slack=(f"{TWO}/{KIM}",)),
 )
+
+OTHER = f"""\
+title: For the others
+start: suggest
+channel: {TWO}/C0OTHER
+trigger: {{name: "other-*"}}
+parameters: {{InstanceId: "{{{{ alarm.dimensions.InstanceId }}}}"}}
+approvers: [kim]
+may_run: ['{TWO}/*']
+"""
 
 
 @pytest.fixture
@@ -51,6 +67,9 @@ def bots(slack: SlackGrid, clock: ManualClock, database: Database, tmp_path: Pat
     shutil.copy(folder / "restart" / "runbook.yaml", folder / "both" / "runbook.yaml")
     both = f"title: Restart for both\nmay_run: [lee, '{TWO}/*']\napprovers: [sam, kim]\n"
     (folder / "both" / "playbook.yaml").write_text(both, encoding="utf-8")
+    (folder / "other").mkdir()
+    shutil.copy(folder / "restart" / "runbook.yaml", folder / "other" / "runbook.yaml")
+    (folder / "other" / "playbook.yaml").write_text(OTHER, encoding="utf-8")
     made = tuple(Bot(slack, url, folder, clock, (ONE, TWO), {"people": PEOPLE}) for _ in range(2))
     yield made[0], made[1]
     for each in made:
@@ -103,6 +122,67 @@ def test_a_workspace_that_is_not_installed_is_foreign(bots: tuple[Bot, Bot]) -> 
 
     assert answer.text == "This app does not work for your workspace."
     assert "another workspace: T0TWO" in str(bots[0].events("request.refused")[-1][1]["reason"])
+
+
+# -- everything else that is shown or said
+
+
+def test_each_home_is_its_workspaces_own(bot: Bot, slack: SlackGrid) -> None:
+    """The same user id in two workspaces is two people: each sees what they may run, published with their own token."""
+    for team in (ONE, TWO):
+        bot.event("app_home_opened", team, user=EVE, tab="home", channel="D1")
+    bot.settle_again()
+
+    homes = [json.dumps(slack.teams[team].homes[EVE]) for team in (ONE, TWO)]
+    assert {team for team, call in slack.called("views.publish") if call["user_id"] == EVE} == {ONE, TWO}
+    assert ["A nap" in home for home in homes] == [True, False]
+    assert ["Restart for both" in home for home in homes] == [False, True]
+
+
+def test_a_link_is_shown_where_it_was_written(bot: Bot, slack: SlackGrid) -> None:
+    """With the token of that workspace; not for somebody whom its Slack calls deactivated."""
+    bot.command(TWO, "run both i-0abd", EVE, "C0OTHER")
+    bot.settle()
+    url = f"{CONSOLE}{bot.newest().id}"
+    slack.teams[ONE].users[EVE]["deleted"] = True
+    for team, by in ((TWO, EVE), (ONE, EVE), (ONE, SAM)):
+        links = [{"url": url, "domain": "x"}]
+        bot.event("link_shared", team, user=by, channel=f"C0{by}", message_ts="9000.1", links=links)
+    bot.settle()
+
+    shown = [(team, call["channel"]) for team, call in slack.called("chat.unfurl")]
+    assert shown == [(TWO, f"C0{EVE}"), (ONE, f"C0{SAM}")]
+
+
+def test_a_refused_click_is_told_to_whoever_clicked(bot: Bot, slack: SlackGrid) -> None:
+    """By the address that Slack gave with the click, so in their workspace; the people to ask are named as ever."""
+    bot.command(TWO, "run both i-0abd", EVE, "C0OTHER")
+    bot.settle()
+    (asked,) = bot.service.queries.open_approvals()
+    bot.click(TWO, APPROVE, asked.id, EVE)
+    bot.settle()
+
+    (whisper,) = slack.whispered
+    assert whisper["response_type"] == "ephemeral"
+    assert bot.newest().status == "Waiting"
+
+
+def test_an_alarms_card_and_its_picture_stand_in_the_playbooks_workspace(bot: Bot, slack: SlackGrid) -> None:
+    """A playbook's channel may be one of another workspace: card, picture and edits are written with its token."""
+    aws = PicturingAws(defaultdict(dict))
+    errands = bot.parts.errands
+    assert errands is not None
+    errands.looks = AlarmLooks(bot.service.db, bot.service.alarms, lambda _: aws, bot.clock)
+    bot.service.operations.receive(alarm(name="other-1"))
+    bot.settle()
+    errands.pump()
+    bot.settle_again()
+
+    assert [len(bot.cards(team)) for team in (ONE, TWO)] == [0, 1]
+    (picture,) = [(team, call) for team, call in slack.called("files.completeUploadExternal")]
+    assert picture[0] == TWO
+    assert (picture[1]["channel_id"], picture[1]["thread_ts"]) == ("C0OTHER", next(iter(slack.teams[TWO].messages)))
+    assert slack.uploads == {"F0001": PNG}
 
 
 # -- tokens
