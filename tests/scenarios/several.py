@@ -130,15 +130,15 @@ class Bot:
 
     def command(self, team: str, text: str, by: str, channel: str, **fields: str) -> Answer:
         """Type `/playbook TEXT` in a workspace."""
-        return self._post(
-            urlencode(
-                {
-                    "command": "/playbook", "text": text, "user_id": by, "team_id": team, "channel_id": channel,
-                    "api_app_id": self.slack.app_id, "trigger_id": uuid.uuid4().hex, "is_enterprise_install": "false",
-                    "response_url": self.slack.url.replace("/api/", f"/actions/{uuid.uuid4().hex}"), **fields,
-                }
-            ).encode()
-        )  # fmt: skip
+        return self._post(urlencode(self.command_fields(team, text, by, channel, **fields)).encode())
+
+    def command_fields(self, team: str, text: str, by: str, channel: str, **fields: str) -> dict[str, str]:
+        """What Slack sends of a command."""
+        return {
+            "command": "/playbook", "text": text, "user_id": by, "team_id": team, "channel_id": channel,
+            "api_app_id": self.slack.app_id, "trigger_id": uuid.uuid4().hex, "is_enterprise_install": "false",
+            "response_url": self.slack.url.replace("/api/", f"/actions/{uuid.uuid4().hex}"), **fields,
+        }  # fmt: skip
 
     def click(self, team: str, action_id: str, value: str, by: str, /, **changes: Any) -> Answer:
         """Press a button in a workspace."""

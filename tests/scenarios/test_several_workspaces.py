@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
@@ -12,6 +13,7 @@ from sqlalchemy import select
 
 from bot.slack.blocks.card import APPROVE
 from bot.slack.installation_store import installation_table
+from bot.slack.socket import SocketRunner
 from infra.clock import utc_now
 from infra.db import Database
 from infra.settings_model import PersonEntry
@@ -22,6 +24,7 @@ from tests.bot.slack.test_errands import PNG, PicturingAws
 from tests.bot.slack.test_unfurl import CONSOLE
 from tests.fakes.clock import ManualClock
 from tests.fakes.slack_grid import SlackGrid, Team, slack_grid, user
+from tests.fakes.socket_front import SocketFront
 from tests.scenarios.several import Bot
 
 ONE, TWO = "T0ONE", "T0TWO"
@@ -183,6 +186,32 @@ def test_an_alarms_card_and_its_picture_stand_in_the_playbooks_workspace(bot: Bo
     assert picture[0] == TWO
     assert (picture[1]["channel_id"], picture[1]["thread_ts"]) == ("C0OTHER", next(iter(slack.teams[TWO].messages)))
     assert slack.uploads == {"F0001": PNG}
+
+
+@pytest.mark.slow
+def test_one_socket_carries_every_workspace(bot: Bot, slack: SlackGrid) -> None:
+    """The connection is the app's: each envelope finds its workspace, and a foreign one is refused as over HTTP."""
+    stop = threading.Event()
+    with SocketFront() as front:
+        socket = SocketRunner(bot.parts.app, "xapp-1", front.api_url)
+        thread = threading.Thread(target=socket.run, args=(stop,), name="socket")
+        thread.start()
+        try:
+            front.wait_for(1)
+            asked = [(ONE, LEE, "C0HOME"), (TWO, EVE, "C0OTHER"), ("T0NONE", EVE, "C0NONE")]
+            answers = [
+                front.deliver("slash_commands", bot.command_fields(team, "run both i-0abc", by, channel))
+                for team, by, channel in asked
+            ]
+        finally:
+            stop.set()
+            thread.join()
+    bot.settle()
+
+    texts = [answer["payload"]["text"] for answer in answers if answer is not None]
+    assert ["Started" in text for text in texts] == [True, True, False]
+    assert texts[2] == "This app does not work for your workspace."
+    assert [len(bot.cards(team)) for team in (ONE, TWO)] == [1, 1]
 
 
 # -- tokens
