@@ -96,8 +96,13 @@ class Rabbit:
             self._busy.release()
 
     def _end(self, how: int) -> None:
+        """By the signal; one that is still there after a while is killed, as those who stop servers do."""
         os.killpg(self._node.pid, how)
-        self._node.wait(UP_SECONDS)
+        try:
+            self._node.wait(UP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._node.pid, signal.SIGKILL)
+            self._node.wait(UP_SECONDS)
 
     def close(self) -> None:
         """End everything."""

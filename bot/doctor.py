@@ -252,7 +252,8 @@ def _channels(settings: Settings, catalog: Catalog) -> list[str]:
 
 def _listed(settings: Settings, catalog: Catalog) -> set[str]:
     """Every Slack user and user group that some list names."""
-    lists = [settings.admins, *settings.groups.values(), [person.slack for person in settings.people]]
+    lists = [settings.admins, *settings.groups.values()]
+    lists += [(person.slack, *person.further_slack) for person in settings.people]
     lists += [entries(playbook) for playbook in catalog.all]
     return {each for names in lists for each in names if SLACK_USER.fullmatch(each) or SLACK_GROUP.fullmatch(each)}
 

@@ -151,6 +151,6 @@ def _named(entry: str, world: World) -> tuple[set[str], list[str]]:
         return set(), [f'"{entry}" is not in people']
     if not (person.slack_users or person.iam or person.terminal):
         return set(), [f"{person.id} has no account: give slack, iam or terminal"]
-    if person.slack in world.gone and not (person.iam or person.terminal):
-        return set(), [f"{person.id}'s Slack user {person.slack} {world.gone[person.slack]}"]
+    if not (person.iam or person.terminal) and all(user in world.gone for user in person.slack_users):
+        return set(), [f"{person.id}'s Slack user {user} {world.gone[user]}" for user in person.slack_users]
     return {person.id}, []

@@ -9,6 +9,7 @@ from urllib.error import URLError
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from bot.slack.address import split
 from bot.slack.client import LIMITED, UNSURE
 from bot.slack.manifest import OPTIONAL_SCOPES, SCOPES
 from infra.check import Check, Moment, moment_in
@@ -17,6 +18,7 @@ from infra.settings import Settings
 
 TIMEOUT_SECONDS: Final = 5
 MOST_PEOPLE: Final = 50
+NOT_SERVED: Final = "is of a workspace that is not served (slack_workspaces)"
 CHANNEL_ID: Final = re.compile(r"[CGD][A-Z0-9]{2,}")
 REAL_SECRET: Final = re.compile(r"[0-9a-f]{32}")
 REAL_SLACK: Final = "https://slack.com/"
@@ -76,7 +78,9 @@ class SlackCheckup:
         moments = moment_in(answer.headers, "Slack", self.clock)
         told = (self._token(answer), scopes_of(answer.headers), *receiving)
         channels = [channel_seen_by(client, channel) for channel in self.channels] or [no_channel()]
-        members, gone = people_behind(client, self.listed)
+        here = [each for each in self.listed if not split(each)[0]]
+        members, gone = people_behind(client, here)
+        gone |= {each: NOT_SERVED for each in self.listed if each not in here}
         return SlackFound((*told, *channels), moments, members, gone)
 
     def way_in(self) -> Check:

@@ -263,6 +263,7 @@ def test_several_workspaces_are_in_the_database(world: World, tmp_path: Path, *,
         ({"responders": ["U0GONE"]}, "nobody can approve at step approve: U0GONE is deactivated"),
         ({"responders": ["S0EMPTY"]}, "nobody can approve at step approve: S0EMPTY has no members"),
         ({"responders": ["S0PAID"]}, "S0PAID is not known (Slack says plan_upgrade_required)"),
+        ({"responders": ["T0OTHER/U0X"]}, "T0OTHER/U0X is of a workspace that is not served (slack_workspaces)"),
     ],
 )
 def test_lists_that_stand_for_nobody(world: World, groups: dict[str, list[str]], sentence: str) -> None:

@@ -15,6 +15,7 @@ from tests.playbooks.worlds import ASKING, NAP, playbook
 LEE = Person("lee", slack="U0LEE", iam=("arn:aws:iam::123456789012:user/lee",))
 SAM = Person("sam", slack="U0SAM")
 BARE = Person("bare")
+KIM = Person("kim", further_slack=("T0ONE/U0KIM", "T0TWO/U0KIM"))
 GROUPS = {"responders": ("lee", "U0SAM"), "empty": ()}
 TWO = ASKING.replace('["{{ Approvers }}"]', '["{{ Approvers }}"], MinRequiredApprovals: 2')
 LITERAL = ASKING.replace('["{{ Approvers }}"]', "[U0LEE]")
@@ -28,7 +29,7 @@ def asking(*approvers: str, runbook: str = ASKING, **fields: Any) -> Playbook:
 
 def found(one: Playbook, **slack: object) -> list[str]:
     """What is wrong, with the people of this file."""
-    world = World(Directory((LEE, SAM, BARE), GROUPS), **slack)  # type: ignore[arg-type]
+    world = World(Directory((LEE, SAM, BARE, KIM), GROUPS), **slack)  # type: ignore[arg-type]
     return list(problems(one, world))
 
 
@@ -56,17 +57,27 @@ def test_somebody_may_answer(approvers: list[str]) -> None:
         ([], "no approvers are listed"),
         (["group:nowhere"], "group:nowhere is not in groups"),
         (["group:empty"], "nobody is on every list: group:empty / group:empty"),
-        (["kim"], '"kim" is not in people'),
+        (["max"], '"max" is not in people'),
         (["bare"], "bare has no account: give slack, iam or terminal"),
         (["U0LEFT"], "U0LEFT is deactivated"),
         (["sam"], "sam's Slack user U0SAM is a bot"),
+        (
+            ["kim"],
+            "kim's Slack user T0ONE/U0KIM is deactivated; kim's Slack user T0TWO/U0KIM is deactivated",
+        ),
     ],
 )
 def test_nobody_may_answer(approvers: list[str], why: str) -> None:
     """The step and the reason."""
-    gone = {"U0LEFT": "is deactivated", "U0SAM": "is a bot"}
+    left = dict.fromkeys(("U0LEFT", "T0ONE/U0KIM", "T0TWO/U0KIM"), "is deactivated")
+    gone = {**left, "U0SAM": "is a bot"}
 
     assert found(asking(*approvers), gone=gone) == [f"nobody can approve at step ask: {why}"]
+
+
+def test_one_account_that_is_there_is_enough() -> None:
+    """Deactivated in one workspace, a person may answer from the other."""
+    assert found(asking("kim"), gone={"T0ONE/U0KIM": "is deactivated"}) == []
 
 
 def test_too_few_may_answer() -> None:
@@ -91,8 +102,8 @@ def test_what_only_the_execution_will_tell_is_left_open() -> None:
     parameters = {"Approvers": ["{{ alarm.tags.owner }}"]}
 
     assert found(playbook(runbook=ASKING, parameters=parameters, approvers=("lee",))) == []
-    assert found(playbook(runbook=ASKING, parameters=parameters, approvers=("kim",))) == [
-        'nobody can approve at step ask: "kim" is not in people'
+    assert found(playbook(runbook=ASKING, parameters=parameters, approvers=("max",))) == [
+        'nobody can approve at step ask: "max" is not in people'
     ]
 
 
