@@ -49,7 +49,7 @@ from infra.settings import Settings, load
 from infra.settings_model import BreakGlassReportEntry, OnCallEntry
 from migrations import runner
 from playbooks.absences import Absences, settled
-from playbooks.access import Wish
+from playbooks.access import Decision, Wish
 from playbooks.access_file import Known, load_access
 from playbooks.alarm import Alarm
 from playbooks.alarm_care import AlarmCare
@@ -439,10 +439,11 @@ class Service:
     def alarm_care(self) -> AlarmCare:
         """What people say about alarms."""
 
-        def may_run(name: str, by: Identity) -> bool:
-            return any(facts.name == name for facts in self.queries.playbooks(by))
+        def judge(name: str, by: Identity) -> tuple[Decision, Decision | None] | None:
+            is_there = self.catalog.get(name) is not None
+            return self.operations.guards.judged(Wish("run", name), by) if is_there else None
 
-        return AlarmCare(self.db, self.audit, self.alarms, may_run, self.clock)
+        return AlarmCare(self.db, self.audit, self.alarms, judge, self.clock)
 
     @cached_property
     def alarm_looks(self) -> AlarmLooks:

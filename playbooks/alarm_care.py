@@ -10,6 +10,7 @@ from audit.store import AuditStore
 from infra.canonical import Json
 from infra.clock import Clock
 from infra.db import Database, Transaction
+from playbooks.access import Decision
 from playbooks.alarm import Alarm
 from playbooks.people import Identity, actor_of
 from playbooks.refusals import NotAllowed, Refused
@@ -17,8 +18,11 @@ from playbooks.store import NO_CARE, AlarmRecord, AlarmStore, Care
 
 MUTE: Final = timedelta(minutes=30)
 
-MayRun = Callable[[str, Identity], bool]
-"""Whether a person may run the playbook of that name."""
+Judge = Callable[[str, Identity], tuple[Decision, Decision | None] | None]
+"""Whether a person may run the playbook of that name: what counts, and what rules that are tried out would say.
+
+None where there is no such playbook any more.
+"""
 
 
 @dataclass
@@ -28,7 +32,7 @@ class AlarmCare:
     db: Database
     audit: AuditStore
     alarms: AlarmStore
-    may_run: MayRun
+    judge: Judge
     clock: Clock
 
     def acknowledge(self, key: str, by: Identity) -> None:
@@ -75,20 +79,27 @@ class AlarmCare:
             self.alarms.conclude(tx, replace(record, care=replace(record.care, seen=seen)))
 
     def _change(self, key: str, by: Identity, verb: str, change: Callable[[AlarmRecord], tuple[Care, Event]]) -> None:
-        refusal: NotAllowed | None = None
         with self.db.transaction() as tx:
             record = self._latest(tx, key)
-            if any(self.may_run(name, by) for name, _ in record.playbooks):
+            is_allowed, is_surprising = self._judged(record, by)
+            sentence = f"You may not {verb} this alarm: that is for those who may run one of its playbooks."
+            data: dict[str, Json] = {"what": f"{verb} {record.alarm.name}", "reason": sentence}
+            if is_allowed:
                 care, event = change(record)
                 self.alarms.conclude(tx, replace(record, care=care))
+                learned = [Event("access.learned", record.alarm.id, actor_of(by), data)] if is_surprising else []
+                self.audit.append(tx, [event, *learned], self.clock())
             else:
-                sentence = f"You may not {verb} this alarm: that is for those who may run one of its playbooks."
-                refusal = NotAllowed(f"{sentence} It was noted.")
-                data: dict[str, Json] = {"what": f"{verb} {record.alarm.name}", "reason": sentence}
-                event = Event("access.refused", record.alarm.id, actor_of(by), data)
-            self.audit.append(tx, [event], self.clock())
-        if refusal is not None:
-            raise refusal
+                self.audit.append(tx, [Event("access.refused", record.alarm.id, actor_of(by), data)], self.clock())
+        if not is_allowed:
+            raise NotAllowed(f"{sentence} It was noted.")
+
+    def _judged(self, record: AlarmRecord, by: Identity) -> tuple[bool, bool]:
+        """(whether somebody may look after the alarm, whether rules that are tried out would refuse that)."""
+        judged = [found for name, _ in record.playbooks if (found := self.judge(name, by)) is not None]
+        tried = [rehearsed for _, rehearsed in judged if rehearsed is not None]
+        may_by_those = any(rehearsed.is_allowed for rehearsed in tried)
+        return any(decision.is_allowed for decision, _ in judged), bool(tried) and not may_by_those
 
     def _latest(self, tx: Transaction, key: str) -> AlarmRecord:
         """The newest state of the alarm, which nobody else changes until the end. Raises Refused."""

@@ -4,6 +4,7 @@ import json
 from copy import deepcopy
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +16,11 @@ from bot.slack.blocks.alarm import ACKNOWLEDGE, MUTE, PREVIEW, RUN, SHOW, UNMUTE
 from bot.slack.store import message_table
 from engine.document import Parameter
 from infra.clock import utc_now
+from infra.db import Database
 from playbooks.alarm import Alarm, AlarmMetric
-from tests.bot.slack.rig import Rig
+from tests.bot.slack.rig import Rig, library
 from tests.fakes.block_limits import message_problems
+from tests.fakes.strict_slack import StrictSlack
 
 INSTANCE = "i-0abc"
 
@@ -187,6 +190,24 @@ def test_whoever_may_run_nothing_of_it_may_not_hush_it(rig: Rig, action: str) ->
     assert "not known here" in rig.whispers()[1]
     assert "access.refused" in rig.events()
     assert rig.service.operations.receive(alarm("OK")).verdict == "recorded"
+
+
+def test_rules_that_are_tried_out_note_it(slack: StrictSlack, sqlite_database: Database, tmp_path: Path) -> None:
+    """They let pass who may run its playbook by the playbook's own list, and note whom they would have refused."""
+    (tmp_path / "access.yaml").write_text(
+        "mode: learn\nrules:\n  - {who: sam, may: [run, approve]}\n", encoding="utf-8"
+    )
+    rig = Rig(slack, str(sqlite_database.url), library(tmp_path), fields={"access": tmp_path / "access.yaml"})
+    receive(rig, alarm())
+    rig.click(MUTE, rig.buttons()[MUTE], rig.lee)
+    rig.click(ACKNOWLEDGE, rig.buttons()[ACKNOWLEDGE], rig.sam)
+    with rig.service.db.reading() as connection:
+        noted = [each.event for each in rig.service.audit.entries(connection) if each.event.name == "access.learned"]
+    events = rig.events()
+    rig.close()
+
+    assert {"alarm.muted", "alarm.acknowledged"} <= set(events)
+    assert [event.data["what"] for event in noted] == ["mute web-1"]
 
 
 def test_a_red_alarm_is_told_of_again(rig: Rig) -> None:
