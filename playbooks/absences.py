@@ -72,7 +72,8 @@ class Absences:
     def person(self, entry: str) -> str:
         """One spelling of whoever an entry of a list, an account or an actor's id stands for."""
         found = self._directory.canonical(entry)
-        return found.rpartition("/")[2] if found.startswith("slack:") else found
+        realm, slash, user = found.removeprefix("slack:").partition("/")
+        return self._directory.spelled(realm, user) if slash and found.startswith("slack:") else found
 
     # -- reading
 

@@ -29,7 +29,7 @@ class LeaveVerbs:
         if "until" not in said:
             raise Refused(words.until_when(command))
         since = moment_of(said["from"]) if "from" in said else None
-        other = self._other(said["for"]) if "for" in said else None
+        other = self._other(said["for"], by) if "for" in said else None
         until = moment_of(said["until"])
         away = self.door.operations.leave(by, until, by=by, since=since, instead=other.id if other else "")
         return words.gone(away, since, (other.name or other.id) if other else "", command)
@@ -44,9 +44,9 @@ class LeaveVerbs:
             left = left[2:]
         return said
 
-    def _other(self, user: str) -> Identity:
-        """Who stands in."""
+    def _other(self, user: str, by: Identity) -> Identity:
+        """Who stands in: somebody of the workspace where that was said."""
         try:
-            return self.door.people.identify(user)
+            return self.door.people.attested(f"{by.account.rpartition('/')[0]}/{user}")
         except Stranger as stranger:
             raise Refused(words.no_stand_in(user)) from stranger

@@ -73,6 +73,11 @@ def bots(slack: SlackGrid, clock: ManualClock, database: Database, tmp_path: Pat
     (folder / "other").mkdir()
     shutil.copy(folder / "restart" / "runbook.yaml", folder / "other" / "runbook.yaml")
     (folder / "other" / "playbook.yaml").write_text(OTHER, encoding="utf-8")
+    (folder / "eve").mkdir()
+    runbook = (folder / "restart" / "runbook.yaml").read_text(encoding="utf-8").replace("[sam, kim]", "[sam, U0EVE]")
+    (folder / "eve" / "runbook.yaml").write_text(runbook, encoding="utf-8")
+    own = "title: For Eve\nmay_run: [lee]\napprovers: [sam, U0EVE]\n"
+    (folder / "eve" / "playbook.yaml").write_text(own, encoding="utf-8")
     made = tuple(Bot(slack, url, folder, clock, (ONE, TWO), {"people": PEOPLE}) for _ in range(2))
     yield made[0], made[1]
     for each in made:
@@ -212,6 +217,23 @@ def test_one_socket_carries_every_workspace(bot: Bot, slack: SlackGrid) -> None:
     assert ["Started" in text for text in texts] == [True, True, False]
     assert texts[2] == "This app does not work for your workspace."
     assert [len(bot.cards(team)) for team in (ONE, TWO)] == [1, 1]
+
+
+def test_a_namesake_elsewhere_takes_nobodys_leave(bot: Bot) -> None:
+    """Eve of the other workspace is away, and names who stands in there: Eve at home answers as ever."""
+    bot.command(ONE, "run eve i-0abc", LEE, "C0HOME")
+    bot.settle()
+    until = f"{bot.clock() + timedelta(days=5):%Y-%m-%d}"
+    bot.command(TWO, f"away until {until} for <@{SAM}>", EVE, "C0OTHER")
+    (asked,) = bot.service.queries.open_approvals()
+    bot.click(ONE, APPROVE, asked.id, EVE)
+    bot.settle()
+    bot.settle()
+
+    (away,) = bot.service.operations.absences.known()
+    assert (away.who, away.instead) == (f"{TWO}/{EVE}", f"{TWO}/{SAM}")
+    assert f"<@{EVE}>" in asked.approvers
+    assert bot.newest().status == "Success"
 
 
 # -- tokens
