@@ -63,9 +63,11 @@ class Expiry:
         while (request_id := self._due(now)) is not None:
             try:
                 self._expire(request_id)
-            except BaseException:
+            except DatabaseUnavailable:
                 self._refill_at = None
                 raise
+            except Exception:  # its own defect must not keep all others from their end
+                log.exception("a question was not seen to", request=request_id)
             self._know_next(request_id, now)
         with self._lock:
             soonest = self._heap[0][0] if self._heap else now + self.refill_every

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from approvals.request import RequestStatus
-from infra.db import Database
+from infra.db import Database, DatabaseUnavailable
 from playbooks.expiry import Expiry
 from playbooks.operations import Order
 from tests.fakes.clock import ManualClock
@@ -250,12 +250,12 @@ def test_expiry_survives_a_database_that_is_away(database: Database, clock: Manu
     def expire(request_id: str) -> None:
         if is_away:
             is_away.pop()
-            raise ConnectionError(request_id)
+            raise DatabaseUnavailable(request_id)
         waist.operations.expire(request_id)
 
     expiry = Expiry(database, waist.approvals, expire, clock)
     clock.advance(timedelta(minutes=15))
-    with pytest.raises(ConnectionError):
+    with pytest.raises(DatabaseUnavailable):
         expiry.pump()
 
     expiry.pump()
