@@ -22,6 +22,8 @@ from infra.canonical import Json
 
 ACCOUNTS: Final = "delegators"
 """The fact that keeps by which accounts answers were handed over."""
+BREAKER: Final = "breaker"
+"""The fact that keeps who broke the glass, for its review."""
 REVIEW_EVERY: Final = timedelta(days=1)
 """How often it is said that a break-glass waits for its review."""
 
@@ -83,7 +85,7 @@ def decide(
     Raises NotAnApprover, OwnRequest, Closed, ReasonMissing. The order matters: somebody without the right learns
     nothing else.
     """
-    check_open(request, is_listed=is_listed, now=now)
+    check_open(request, is_listed=is_listed, now=now, is_objection=verdict == "Reject")
     is_own = actor.id == request.requested_by.id and not request.may_approve_own
     if verdict == "Approve" and is_own:
         raise OwnRequest("You started this, so somebody else has to approve it.")
@@ -96,13 +98,17 @@ def decide(
     return _counted(request, Decision(actor, verdict, now, comment, groups, account))
 
 
-def check_open(request: ApprovalRequest, *, is_listed: bool, now: datetime) -> None:
-    """Whether somebody may do anything to the question. Raises NotAnApprover, Closed."""
+def check_open(request: ApprovalRequest, *, is_listed: bool, now: datetime, is_objection: bool = False) -> None:
+    """Whether somebody may do anything to the question. Raises NotAnApprover, Closed.
+
+    Where silence approves, an objection counts for as long as silence has not been taken for an answer.
+    """
     if not is_listed:
         raise NotAnApprover("You are not among the people who may decide this.")
     if not request.is_open:
         raise Closed(_closed(request))
-    if request.expires_at is not None and now >= request.expires_at:
+    may_object_yet = is_objection and request.at_expiry == "approve"
+    if request.expires_at is not None and now >= request.expires_at and not may_object_yet:
         raise Closed("This request has expired. Nothing was decided.")
 
 
@@ -194,18 +200,19 @@ def _expired(request: ApprovalRequest) -> ApprovalChange:
 def revoke(request: ApprovalRequest, actor: Actor, *, now: datetime) -> ApprovalChange:
     """Take back one's own answer; a question that it had closed is open again. Raises NotAnApprover, Closed.
 
-    Whoever calls this makes sure that the step has not heard of the answer.
+    Where the glass was broken, that goes with it: nobody's answer is as it was when they broke it. Whoever calls this
+    makes sure that the step has not heard of the answer.
     """
     mine = [each for each in request.decisions if each.actor.id == actor.id]
     if not mine:
         raise NotAnApprover("You have given no answer here that could be taken back.")
     if request.status not in (RequestStatus.WAITING, RequestStatus.APPROVED, RequestStatus.REJECTED):
         raise Closed(_closed(request))
-    if request.expires_at is not None and now >= request.expires_at:
+    if request.is_open and request.expires_at is not None and now >= request.expires_at:
         raise Closed("This request has expired, so nothing can be taken back.")
-    rest = tuple(each for each in request.decisions if each.actor.id != actor.id)
+    gone = {actor.id} | ({request.decisions[-1].actor.id} if is_broken(request) else set())
     revoked = _event(request, "approval.revoked", actor, {"verdict": mine[0].verdict})
-    return ApprovalChange(replace(request, status=RequestStatus.WAITING, decisions=rest, hold_until=None), (revoked,))
+    return ApprovalChange(_open_again(without(request, gone)), (revoked,))
 
 
 def delegate(
@@ -228,13 +235,26 @@ def account_of(request: ApprovalRequest, by: Actor) -> str:
     return str(known.get(by.id, by.id)) if isinstance(known, Mapping) else by.id
 
 
+def is_broken(request: ApprovalRequest) -> bool:
+    """Whether it was decided by break-glass: by the last of the answers."""
+    return bool(request.facts.get("broken")) and bool(request.decisions)
+
+
+def breaker(request: ApprovalRequest) -> Actor:
+    """Who broke the glass, also where that was taken back."""
+    known = request.facts.get(BREAKER)
+    if isinstance(known, Mapping):
+        return Actor("person", str(known.get("id")), str(known.get("name")))
+    return request.decisions[-1].actor if request.decisions else SYSTEM
+
+
 def break_glass(
     request: ApprovalRequest, actor: Actor, reason: str, target: str, *, now: datetime, account: str = ""
 ) -> ApprovalChange:
     """Approve alone, in an emergency. Whoever calls this has checked that they may, the reason and the target."""
     decision = Decision(actor, "Approve", now, reason, tuple(range(len(request.groups))), account)
-    facts = {**request.facts, "broken": True}
-    decisions = (*request.decisions, decision)
+    facts: dict[str, Json] = {**request.facts, "broken": True, BREAKER: {"id": actor.id, "name": actor.name}}
+    decisions = (*without(request, (actor.id,)).decisions, decision)
     request = replace(request, decisions=decisions, facts=facts, review_at=now + REVIEW_EVERY)
     data: dict[str, Json] = {"reason": reason, "target": target, "account": account}
     broken = _event(request, "breakglass.used", actor, data)
@@ -253,7 +273,7 @@ def nag(request: ApprovalRequest, now: datetime) -> ApprovalChange:
     """Say again that a break-glass waits for its review, if it is time to."""
     if request.review_at is None or now < request.review_at:
         return ApprovalChange(request)
-    who = request.decisions[-1].actor if request.decisions else SYSTEM
+    who = breaker(request)
     event = _event(request, "breakglass.reminded", SYSTEM, {"who": who.name or who.id})
     return ApprovalChange(replace(request, review_at=now + REVIEW_EVERY), (event,))
 
@@ -262,7 +282,7 @@ def review(request: ApprovalRequest, actor: Actor, note: str) -> ApprovalChange:
     """Close the review of a break-glass. Raises Closed, OwnRequest, ReasonMissing."""
     if request.review_at is None:
         raise Closed("There is nothing to review here, or it was reviewed already.")
-    if any(each.actor.id == actor.id for each in request.decisions[-1:]):
+    if actor.id == breaker(request).id:
         raise OwnRequest("You broke the glass, so somebody else has to review it.")
     if not note.strip():
         raise ReasonMissing("Say what the review has found.")
@@ -289,9 +309,12 @@ def reopen(request: ApprovalRequest, lost: Mapping[str, str]) -> ApprovalChange:
     events = tuple(
         _event(request, "approval.invalidated", SYSTEM, {"whose": each, "because": why}) for each, why in lost.items()
     )
-    kept = without(request, lost)
-    facts = {name: value for name, value in kept.facts.items() if name not in ("broken", "held")}
-    return ApprovalChange(replace(kept, status=RequestStatus.WAITING, hold_until=None, facts=facts), events)
+    return ApprovalChange(_open_again(without(request, lost)), events)
+
+
+def _open_again(request: ApprovalRequest) -> ApprovalRequest:
+    facts = {name: value for name, value in request.facts.items() if name not in ("broken", "held")}
+    return replace(request, status=RequestStatus.WAITING, hold_until=None, facts=facts)
 
 
 def without(request: ApprovalRequest, people: Collection[str]) -> ApprovalRequest:

@@ -102,11 +102,11 @@ class Answering:
     def standing(self, request: ApprovalRequest, by: Identity, lapsed: Collection[str] = ()) -> Standing:
         """What this person is to the question; of those in `lapsed` nothing was handed over that would count."""
         bar = self._bar(request, by)
-        handed = [each for each in request.delegations if self._is(by, each.to.id) and each.by.id not in lapsed]
-        if handed:
-            return Standing(is_listed=True, groups=handed[-1].groups, bar=bar)
-        if any(self._is(by, each.by.id) for each in request.delegations):
-            return Standing(is_listed=False)
+        for each in reversed(request.delegations):
+            if self._is(by, each.by.id):
+                return Standing(is_listed=False)
+            if self._is(by, each.to.id) and each.by.id not in lapsed:
+                return Standing(is_listed=True, groups=each.groups, bar=bar)
         own = self.own_standing(request, by, bar)
         return own if own.is_listed else self._standing_in(request, by, bar) or own
 
@@ -264,12 +264,11 @@ class Answering:
         canonical = self.directory.canonical
         never = {canonical(each) for each in self.directory.both([self.rotas.opened(who for who, _ in request.barred)])}
         never |= set() if request.may_approve_own else {canonical(request.requested_by.id)}
-        handed = {canonical(each.by.id): canonical(each.to.id) for each in request.delegations}
         most = request.minimum + sum(group.minimum for group in request.groups)
         seats: dict[str, tuple[int, ...]] = {}
         for name, groups in named.items():
             whole = [f"{name} {number}" for number in range(most)] if may_hold_anybody(name) else [canonical(name)]
-            for who in (handed.get(each, each) for each in whole):
+            for who in (canonical(self._holder(request, each)) for each in whole):
                 seats[who] = (*seats.get(who, ()), *groups)
         return tuple(
             Decision(Actor("person", who), "Approve", request.asked_at, groups=groups)
@@ -280,9 +279,15 @@ class Answering:
     def approvers(self, request: ApprovalRequest) -> tuple[str, ...]:
         """Entries of those who may answer now, for reading."""
         barred = {self.directory.canonical(entry) for entry, _ in request.barred}
-        handed = {self.directory.canonical(each.by.id): each.to.id for each in request.delegations}
-        kept = [(name, self.directory.canonical(name)) for name in self._named(request)]
-        return tuple(dict.fromkeys(handed.get(who, name) for name, who in kept if who not in barred))
+        kept = [name for name in self._named(request) if self.directory.canonical(name) not in barred]
+        return tuple(dict.fromkeys(self._holder(request, name) for name in kept))
+
+    def _holder(self, request: ApprovalRequest, name: str) -> str:
+        """Who has by now what was somebody's to answer, however often it was handed on."""
+        for each in request.delegations:
+            if self.directory.canonical(each.by.id) == self.directory.canonical(name):
+                name = each.to.id
+        return name
 
 
 UNSURE: Final = (

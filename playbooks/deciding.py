@@ -9,11 +9,12 @@ from sqlalchemy import Connection
 
 from approvals import policy
 from approvals.quorum import is_reached
-from approvals.request import ApprovalChange, ApprovalRequest, RequestStatus, Verdict
+from approvals.request import ApprovalChange, ApprovalRequest, Decision, RequestStatus, Verdict
 from approvals.store import ApprovalStore
 from audit.events import Actor, Event
 from audit.store import AuditStore
 from engine.execution import Execution
+from engine.secrets import masking_of
 from infra.canonical import Json
 from infra.clock import Clock
 from infra.db import Database, Transaction
@@ -157,7 +158,8 @@ class Deciding:
                 return policy.void(request, changed)
             if request.is_open and standing.is_listed and state is not None and not is_waiting_for(request, state):
                 raise policy.Closed("The step waits for no answer any more. Nothing was decided.")
-            change = self.answering.answer(request, by, verdict, now=self.clock(), comment=comment, lapsed=lapsed)
+            said = _masked(state, comment)
+            change = self.answering.answer(request, by, verdict, now=self.clock(), comment=said, lapsed=lapsed)
             asked = from_kept(request.facts.get("first_situation")) if not seen else None
             known = asked or from_kept(request.facts.get("situation"))
             if situation is None or known is None:
@@ -231,7 +233,8 @@ class Deciding:
                     raise
                 found.add(each.by.id)
                 continue
-            if by is not None and not self.answering.standing(before, by, found).is_listed:
+            standing = self.answering.standing(before, by, found) if by is not None else None
+            if standing is not None and not (standing.is_listed and {*each.groups} <= {*standing.groups}):
                 found.add(each.by.id)
         return frozenset(found)
 
@@ -259,27 +262,27 @@ class Deciding:
             changed = self.asking.change_since(request, state)
             if changed:
                 return policy.void(request, changed)
-            if int(str(state.step.inputs.get("MinRequiredApprovals") or 1)) > 1 + len(request.decisions):
+            agreed = {each.actor.id for each in request.decisions if each.verdict == "Approve"} | {actor_of(by).id}
+            if int(str(state.step.inputs.get("MinRequiredApprovals") or 1)) > len(agreed):
                 raise policy.NotAnApprover("The runbook itself wants several approvers, so nobody can decide alone.")
             names = self.targets(tx, state) or (request.playbook or request.title,)
             if target.strip() not in names:
                 raise TargetMistyped("Type the name of what it works on exactly as the card shows it.")
             if len(reason.strip()) < SHORTEST_REASON:
                 raise Refused(f"Say why, in at least {SHORTEST_REASON} characters: everybody will read it.")
-            return policy.break_glass(
-                request, actor_of(by), reason.strip(), target.strip(), now=now, account=by.account
-            )
+            said = _masked(state, reason.strip())
+            return policy.break_glass(request, actor_of(by), said, target.strip(), now=now, account=by.account)
 
         self._change(self.find(request_id, by, "BreakGlass"), by, "BreakGlass", break_it)
 
     def review(self, request_id: str, by: Identity, note: str) -> None:
         """Close the review of a break-glass, as one of its approvers. Raises NotAllowed (audited), NoLongerOpen."""
 
-        def close(_tx: Transaction, request: ApprovalRequest, _state: Execution | None) -> ApprovalChange:
+        def close(_tx: Transaction, request: ApprovalRequest, state: Execution | None) -> ApprovalChange:
             if not self.answering.standing(request, by).is_listed:
                 raise policy.NotAnApprover("You are not among the people who may review this.")
-            mine = next((each.actor for each in request.decisions if self._is(by, each.actor)), actor_of(by))
-            return policy.review(request, mine, note)
+            breaker = policy.breaker(request)
+            return policy.review(request, breaker if self._is(by, breaker) else actor_of(by), _masked(state, note))
 
         self._change(self.find(request_id, by, "Review"), by, "Review", close)
 
@@ -372,9 +375,9 @@ class Deciding:
         """Look once more at those who agreed, and tell the step if they still may."""
         unsure, lost = self._starter_bar(found), {}
         self.refresh(names_of(found))
-        for decision in found.decisions:
+        for decision in found.decisions[-1:] if policy.is_broken(found) else found.decisions:
             try:
-                why = self._objection(found, decision.account or decision.actor.id, alone=_is_alone(found))
+                why = self._objection(found, decision)
             except Unidentified as error:
                 unsure, why = (str(error), "") if error.is_passing else (unsure, str(error))
             if why:
@@ -392,7 +395,7 @@ class Deciding:
 
     def _starter_bar(self, found: ApprovalRequest) -> str:
         """Why who started it may not have it go on now; whoever breaks the glass answers for that themselves."""
-        if self.starters is None or _is_alone(found):
+        if self.starters is None or policy.is_broken(found):
             return ""
         with self.db.reading() as connection:
             starter = self.starters.of(connection, found.execution_id)
@@ -401,17 +404,21 @@ class Deciding:
         except Unidentified as error:
             return str(error)
 
-    def _objection(self, request: ApprovalRequest, account: str, *, alone: bool) -> str:
+    def _objection(self, request: ApprovalRequest, decision: Decision) -> str:
         """Why somebody who agreed may not count any more; "" where they do. Raises Unidentified."""
-        by = self.attest(account) if self.attest is not None else None
+        by = self.attest(decision.account or decision.actor.id) if self.attest is not None else None
         if by is None:
             return ""
-        if alone:
+        if policy.is_broken(request):
             return "" if self.answering.is_listed(by, request.breakers) else "they may not break the glass any more"
         standing = self.answering.standing(request, by, self._lapsed(request))
         if standing.bar:
             return standing.bar
-        return "" if standing.is_listed else "they are not among those who may decide this any more"
+        if not standing.is_listed:
+            return "they are not among those who may decide this any more"
+        titles = policy.group_titles(request.groups)
+        left = [titles[number] for number in decision.groups if number not in standing.groups]
+        return f"they are not in {' and '.join(left)} any more" if left else ""
 
 
 def _looked(change: ApprovalChange, situation: Situation) -> ApprovalChange:
@@ -432,13 +439,14 @@ def _spending(request: ApprovalRequest, key: str, change: Callable[[], ApprovalC
     return replace(made, state=replace(made.state, facts={**made.state.facts, "spent": [*spent, key]}))
 
 
-def _is_alone(request: ApprovalRequest) -> bool:
-    return bool(request.facts.get("broken"))
+def _masked(state: Execution | None, text: str) -> str:
+    """What somebody wrote, without the secrets of the execution: it is told in the thread and kept in the trail."""
+    return masking_of(state).text(text) if state is not None else text
 
 
 def _still_enough(request: ApprovalRequest, lost: Collection[str]) -> bool:
     kept = policy.without(request, lost)
-    return not _is_alone(request) and is_reached(kept, "Approve")
+    return not policy.is_broken(request) and is_reached(kept, "Approve")
 
 
 def names_of(request: ApprovalRequest) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from approvals.policy import group_titles
+from approvals.policy import group_titles, is_broken
 from approvals.quorum import missing
 from approvals.request import ApprovalRequest
 from approvals.store import ApprovalStore
@@ -271,7 +271,7 @@ class Queries:
             may_be_broken=bool(request.breakers),
             delegations=tuple((each.by, each.to) for each in request.delegations),
             revision=request.revision,
-            is_broken=bool(request.facts.get("broken")),
+            is_broken=is_broken(request),
             held=str(request.facts.get("held") or "") if request.hold_until else "",
             situation=situation.words() if situation else (),
             consequences=situation.consequences if situation else (),

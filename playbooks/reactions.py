@@ -195,7 +195,7 @@ class Reactions:
 
     def _why_not(self, tx: Transaction, request: ApprovalRequest) -> str:
         """Why who started it may not have it go on. Who has to be asked for that, was asked before (Deciding.tend)."""
-        if self._starters is None or self._is_attested() or request.facts.get("broken"):
+        if self._starters is None or self._is_attested() or policy.is_broken(request):
             return ""
         return self._starters.bar(self._starters.of(tx, request.execution_id))
 

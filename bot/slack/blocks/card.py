@@ -14,6 +14,7 @@ REJECT = "reject"
 REVOKE = "revoke"
 DELEGATE = "delegate"
 BREAK_GLASS = "break_glass"
+TAKE_BACK = "Take back my answer"
 GOING_ON = "Answered, going on"
 MOST_UNFOLDED = 3
 """So many steps that are done are told one by one; more are told in one line, as a phone shows few."""
@@ -88,6 +89,8 @@ def _parts(facts: ExecutionFacts) -> Iterable[Block]:
         yield t.section("decided", "\n".join(_concluded(approval) for approval in concluded))
     if question is not None and is_asking:
         yield from _question(question, facts.targets)
+    elif question is not None and question.held and not facts.is_over:
+        yield t.actions("answer", t.button(REVOKE, TAKE_BACK, question.id))
     yield t.section("steps", _progress(facts))
     if facts.notice and not facts.is_over:
         yield t.section("notice", f":warning: {t.line(facts.notice, 600)}")
@@ -167,18 +170,26 @@ def _question(approval: ApprovalFacts, targets: Sequence[str]) -> Iterable[Block
     if approval.barred:
         kept_out = ", ".join(dict.fromkeys(t.person(who) for who, _ in approval.barred))
         yield t.context("barred", f"May not approve this: {kept_out}")
-    if approval.problem:
-        return
+    buttons = list(_buttons(approval))
+    if buttons:
+        yield t.actions("answer", *buttons)
+    if not approval.problem:
+        yield t.context("rule", "\n".join(_rule(approval)))
+
+
+def _buttons(approval: ApprovalFacts) -> Iterable[Block]:
+    """What may be answered; where nobody could approve it, somebody may still reject it, or break the glass."""
     value = f"{approval.id}.{approval.painted}" if approval.painted else approval.id
-    yield t.actions(
-        "answer",
-        t.button(APPROVE, "Approve", value, style="primary"),
-        t.button(REJECT, "Reject", value, style="danger"),
-        *([t.button(REVOKE, "Take back my answer", approval.id)] if approval.decisions else []),
-        *([t.button(DELEGATE, "Hand over …", approval.id)] if approval.may_be_delegated else []),
-        *([t.button(BREAK_GLASS, "Break glass …", approval.id)] if approval.may_be_broken else []),
-    )
-    yield t.context("rule", "\n".join(_rule(approval)))
+    if not approval.problem:
+        yield t.button(APPROVE, "Approve", value, style="primary")
+    if approval.approvers or not approval.problem:
+        yield t.button(REJECT, "Reject", value, style="danger")
+    if approval.decisions:
+        yield t.button(REVOKE, TAKE_BACK, approval.id)
+    if approval.may_be_delegated and not approval.problem:
+        yield t.button(DELEGATE, "Hand over …", approval.id)
+    if approval.may_be_broken:
+        yield t.button(BREAK_GLASS, "Break glass …", approval.id)
 
 
 _SAID = {"Approve": "agreed", "Reject": "objected"}

@@ -13,6 +13,7 @@ from hypothesis import strategies as some
 
 from audit.export import export
 from bot.slack.blocks import text as t
+from bot.slack.blocks.card import REJECT
 from bot.slack.blocks.story import EXPORT
 from infra.aws_errors import AwsRefused
 from infra.db import Database
@@ -158,3 +159,21 @@ def test_a_mention_offers_the_form_without_the_secret(rig: Rig) -> None:
 
     assert "Zq123456789" not in str(message)
     assert "vault" in str(message)
+
+
+def test_a_secret_in_a_reason_is_told_nobody(rig: Rig) -> None:
+    """Neither in the thread, nor in the trail, nor by what the engine is told."""
+    pin = "Zq-very-secret-9"
+    rig.command(f"run vault Host=h-1 Pin={pin}", rig.lee)
+    rig.settle()
+    rig.clock_on()
+    rig.click(REJECT, rig.buttons()[REJECT], rig.sam)
+    rig.submit(rig.opened()[-1], {"reason": f"why {pin} again?"}, rig.sam)
+    rig.settle()
+    rig.clock_on()
+    rig.settle()
+    with rig.service.db.reading() as connection:
+        trail = str([entry.event for entry in rig.service.audit.entries(connection)])
+
+    assert "why *** again?" in json.dumps(rig.slack.messages(), ensure_ascii=False)
+    assert pin not in json.dumps(rig.slack.messages()) + trail
