@@ -70,5 +70,5 @@ def _parts(value: Json) -> list[dict[str, Json]]:
 def _compare(operator: str, left: Json, right: Json) -> bool:
     try:
         return OPERATORS[operator](left, right)
-    except ValueError:
+    except (ValueError, OverflowError):
         return False

@@ -20,7 +20,7 @@ from engine.children import Children, DocumentSource
 from engine.document import Document
 from engine.execution import Change, Execution
 from engine.leases import LEASE, Leases
-from engine.parameters import bind, initial_variables
+from engine.parameters import ParametersInvalid, bind, initial_variables
 from engine.performing import Abandoned, Performer, assumed_role
 from engine.protocol import ExecutionNotFound, StartOrder
 from engine.rules import Rules, exponential_backoff, system_values
@@ -107,7 +107,7 @@ class EmbeddedEngine:
 
     def _start(self, tx: Transaction, order: StartOrder, *, parent: Execution | None = None, refused: str = "") -> str:
         document, now = order.document, self._clock()
-        state, rules = self._bound(order, parent, now), self._rules(tx, document, now)
+        state, rules = self._bound(order, parent, now, is_refused=bool(refused)), self._rules(tx, document, now)
         self._here.shelf.put(tx, document)
         change = conductor.start(state, rules, actor=order.actor)
         if refused:
@@ -116,7 +116,8 @@ class EmbeddedEngine:
         self._wake_after(tx, replace(change.state, version=1))
         return state.id
 
-    def _bound(self, order: StartOrder, parent: Execution | None, now: datetime) -> Execution:
+    def _bound(self, order: StartOrder, parent: Execution | None, now: datetime, *, is_refused: bool) -> Execution:
+        """Raises ParametersInvalid, unless it is refused anyway: then it is kept with what was given."""
         document = order.document
         state = Execution(
             id=order.execution_id or str(uuid.uuid4()),
@@ -136,8 +137,13 @@ class EmbeddedEngine:
             context=order.context,
         )
         system = system_values(state, now)
-        parameters = bind(document, order.parameters, system=system, parameter_store=store_of(order.stored))
-        variables = initial_variables(document, parameters, system=system)
+        try:
+            parameters = bind(document, order.parameters, system=system, parameter_store=store_of(order.stored))
+            variables = initial_variables(document, parameters, system=system)
+        except ParametersInvalid:
+            if not is_refused:
+                raise
+            parameters, variables = dict(order.parameters), {}
         role = assumed_role(document, parameters, system) or order.role
         secrets = inherited(order.secrets, parameters, parent)
         state = replace(state, parameters=parameters, variables=variables, assume_role=role, secrets=secrets)
@@ -280,10 +286,16 @@ class EmbeddedEngine:
         if step is None or self._store.get(tx, child_id) is not None:
             return
         wish = self._children.wish(parent, order, child_id)
-        refused = self._here.admit(tx, wish, parent)
-        if refused and not order.execution_id:
-            raise NotAdmitted(refused)
-        self._start(tx, wish, parent=parent, refused=refused)
+        is_one_of_many = bool(order.execution_id)
+        try:
+            refused = self._here.admit(tx, wish, parent)
+            if refused and not is_one_of_many:
+                raise NotAdmitted(refused)
+            self._start(tx, wish, parent=parent, refused=refused)
+        except ParametersInvalid as error:
+            if not is_one_of_many:
+                raise
+            self._start(tx, wish, parent=parent, refused=str(error))
 
     def _stop_child(self, child_id: str, parent: Execution) -> None:
         if not child_id:

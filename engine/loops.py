@@ -86,6 +86,9 @@ def follow(run: Run, target: str | None) -> str | None:
     if target is not None:
         abandon(run, Status.EXITED)
         return target
+    if run.state.status is Status.CANCELLING:
+        run.finish(Status.CANCELLED)  # the chain of onCancel ends with the body: nothing more is done
+        return None
     if _goes_on(run, frame, spec):
         _iterate(run)
         return run.state.upcoming

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -122,7 +122,7 @@ class Performer:
             variable_types={name: variable.type for name, variable in document.variables.items()},
             child=child,
             children=children,
-            timeout=Rules(document, self.actions, now).timeout(spec) if spec else None,
+            timeout=_left(state, Rules(document, self.actions, now).timeout(spec) if spec else None, now),
             poll=self.poll,
             services=self.services,
             files=self._files(document, call),
@@ -135,6 +135,14 @@ class Performer:
             return {}
         content = self.attachments.read(document, name)
         return {} if content is None else {name: content}
+
+
+def _left(state: Execution, timeout: timedelta | None, now: datetime) -> timedelta | None:
+    """How long a call may take: what the step allows, and what is left for a chain of onCancel."""
+    if state.cancel_deadline_at is None:
+        return timeout
+    left = max(state.cancel_deadline_at - now, timedelta(seconds=1))
+    return left if timeout is None else min(left, timeout)
 
 
 def _called(state: Execution, call: Call, record: AwsCallRecord) -> Event:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from audit.events import SYSTEM, Actor, Event
 from engine import loops, stopping
-from engine.action import Action, ActionContext, Failed, FailureType, Outcome, Stage, Succeeded, Waiting
+from engine.action import Action, ActionContext, ActionInputs, Failed, FailureType, Outcome, Stage, Succeeded, Waiting
 from engine.document import ABORT, CONTINUE, MISSING, Missing, Step
 from engine.execution import Change, Execution, LoopFrame, Status, StepExecution
 from engine.expressions import CoercionError, Unknown, coerce, resolve
@@ -191,7 +191,7 @@ class Run:
         if not action.is_pure:
             self.state = replace(self.state, phase="calling")
             return
-        self.take(action.run(inputs, self._pure_context(step)))
+        self.take(_outcome(action, inputs, self._pure_context(step)))
 
     def _pure_context(self, step: StepExecution) -> ActionContext:
         state = self.state
@@ -264,7 +264,7 @@ class Run:
         self.state = replace(self.state, variables={**self.state.variables, **outcome.variables})
         step = self.update(step, outputs=outputs, response=outcome.response, response_code=outcome.response_code)
         self.end_step(step, Status.SUCCESS)
-        self.go(self._planned() or outcome.next_step or self._onward(spec))
+        self.go(self._planned() or outcome.next_step or self.onward(spec))
 
     def _planned(self) -> str | None:
         """The next of the steps to take before the document's own flow, taken off their list."""
@@ -274,7 +274,8 @@ class Run:
         self.state = replace(self.state, first=tuple(rest))
         return target
 
-    def _onward(self, spec: Step) -> str | None:
+    def onward(self, spec: Step) -> str | None:
+        """Where a step leads by itself; None is the end of the list."""
         return None if spec.is_end else spec.next_step or self.rules.following(spec.name)
 
     def end_step(self, step: StepExecution, status: Status, **why: str) -> None:
@@ -336,7 +337,7 @@ class Run:
             bad = status if status is not Status.CANCELLED else Status.FAILED
             self.state = replace(self.state, bad=bad, failure_message=message)
         if spec.on_failure == CONTINUE:
-            self.go(self._planned() or self._onward(spec))
+            self.go(self._planned() or self.onward(spec))
             return
         self.state = replace(self.state, first=())
         self.go(spec.on_failure.removeprefix("step:"))
@@ -372,7 +373,7 @@ class Run:
         """End the execution. `status` is that of a step that aborted it; else what has been accumulated."""
         state = self.state
         if state.loop is not None:
-            loops.abandon(self, Status.FAILED if status is not None else Status.EXITED)
+            loops.abandon(self, status or Status.EXITED)
         if state.status is Status.CANCELLING or status is Status.CANCELLED:
             final = Status.CANCELLED
         else:
@@ -432,6 +433,14 @@ class Run:
     def enter_loop(self, frame: LoopFrame | None) -> None:
         """Set or drop the frame of the running loop."""
         self.state = replace(self.state, loop=frame)
+
+
+def _outcome(action: Action, inputs: ActionInputs, context: ActionContext) -> Outcome:  # type: ignore[type-arg]
+    """Of a pure action; its defect is its step's failure, as that of any other action (engine/performing.py)."""
+    try:
+        return action.run(inputs, context)
+    except Exception as error:  # noqa: BLE001 - nobody could do anything about this execution any more
+        return Failed(f"Internal Server Error ({type(error).__name__})", type=FailureType.INTERNAL)
 
 
 def explain(error: ValidationError) -> str:

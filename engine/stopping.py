@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+from engine import loops
 from engine.action import Action
 from engine.execution import Status
 from engine.rules import ON_CANCEL_LIMIT
@@ -52,9 +53,22 @@ def stopped(run: Run) -> None:
     if reason == "timeout":
         _timed_out(run, step)
     elif reason == "stop_step":
-        run.fail(step, Status.CANCELLED, f"Step {step.name} was stopped.")
+        _stopped_alone(run, step)
     else:
         _cancelled(run, step)
+
+
+def _stopped_alone(run: Run, step: StepExecution) -> None:
+    """Step by step the operator goes on from here; else the step's onFailure decides."""
+    message = f"Step {step.name} was stopped."
+    if run.state.mode != "Interactive":
+        run.fail(step, Status.CANCELLED, message)
+        return
+    run.end_step(run.update(step, failure_message=message), Status.CANCELLED, message=message)
+    frame = run.state.loop
+    if frame is not None:
+        loops.abandon(run, Status.CANCELLED)
+    run.hold(run.onward(run.rules.step(frame.step_name if frame else step.name)))
 
 
 def _timed_out(run: Run, step: StepExecution) -> None:

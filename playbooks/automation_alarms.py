@@ -69,6 +69,8 @@ class AlarmWatch:
                 self.pump()
             except DatabaseUnavailable as error:
                 log.warning("alarms of executions cannot be looked at", error=str(error))
+            except Exception:  # the thread must live until the defect is mended
+                log.exception("looking at alarms of executions failed")
 
     def pump(self) -> None:
         """Look at the alarm of each execution that has one, once."""
@@ -79,8 +81,13 @@ class AlarmWatch:
             state = states[execution_id]
             if state is None or state.is_over:
                 self._forget(execution_id)
-            else:
+                continue
+            try:
                 self._look(state, row["alarm"], ignores=row["ignores"] == "yes")
+            except DatabaseUnavailable:
+                raise
+            except Exception:  # its own defect must not keep the alarms of all others from being looked at
+                log.exception("the alarm of an execution was not looked at", execution=execution_id)
 
     def _look(self, state: Execution, alarm: str, *, ignores: bool) -> None:
         found = self._state_of(state, alarm)

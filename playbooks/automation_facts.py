@@ -229,4 +229,8 @@ StepTest = Callable[[Facts], bool]
 def steps(execution: Facts, tests: Sequence[StepTest], *, is_reversed: bool) -> list[Facts]:
     """The step executions of an AutomationExecution that pass every test, in the order they began (or the opposite)."""
     found = [step for step in execution["StepExecutions"] if all(test(step) for test in tests)]
-    return found[::-1] if is_reversed else found
+    begun = sorted(
+        (step for step in found if step.get("ExecutionStartTime")), key=lambda each: each["ExecutionStartTime"]
+    )
+    ordered = [*begun, *(step for step in found if not step.get("ExecutionStartTime"))]
+    return ordered[::-1] if is_reversed else ordered

@@ -23,6 +23,7 @@ MEMBERS: Final = tuple(TYPES)
 """The members of StartAutomationExecution that say what to run on, and how fast."""
 FANS: Final = ("Targets", "TargetMaps", "TargetLocations")
 KEYS: Final = ("ParameterValues", "ResourceGroup", "resource-groups:Name", "InstanceIds", "AWS::EC2::Instance")
+NOTHING_RUN: Final = "No target was found; nothing was run."
 ACCOUNT: Final = re.compile(r"\d{12}|ou-[a-z0-9]{4,32}-[a-z0-9]{8,32}|r-[a-z0-9]{4,32}", re.ASCII)
 REGION: Final = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
 Facts = dict[str, Any]
@@ -145,6 +146,7 @@ def view(state: Execution, children: Sequence[Execution], alarms: Mapping[str, F
         "ProgressCounters": _counters(runs),
         "TargetsSummary": _summary(runs),
         "Outputs": {},
+        **({"WarningMessage": NOTHING_RUN} if state.status is Status.SUCCESS and not runs else {}),
     }
 
 

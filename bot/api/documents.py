@@ -9,7 +9,7 @@ from bot.api.errors import ApiError, invalid
 from bot.api.pages import invalid_token
 from engine.document import Missing, Parameter
 from playbooks.documents.content import Draft, spelled
-from playbooks.documents.documents import Described, Documents
+from playbooks.documents.documents import MOST_DIGITS, Described, Documents
 from playbooks.documents.named import DocumentVersion, NamedDocument
 from playbooks.documents.tags import Tags
 from playbooks.people import Identity
@@ -93,7 +93,7 @@ class DocumentOperations:
 
     def set_default(self, asked: Asked) -> Answer:
         """UpdateDocumentDefaultVersion."""
-        number = int(asked.given["DocumentVersion"])
+        number = int(asked.given["DocumentVersion"][:MOST_DIGITS])
         named, version = self._documents.set_default(asked.given["Name"], number, asked.actor)
         name = {"DefaultVersionName": version.version_name} if version.version_name else {}
         return {"Description": {"Name": named.name, "DefaultVersion": str(named.default_version), **name}}

@@ -64,6 +64,7 @@ def member(operation: str, name: str, value: Any) -> Any:
 
 def _checked(shape: Any, value: Any, path: str) -> Any:
     _check_types(shape, value, path)
+    _check_characters(value, path)
     value = _without_nulls(value)
     problems = list(_broken_rules(shape, value, path))
     if problems:
@@ -94,8 +95,6 @@ def _check_types(shape: Any, value: Any, path: str) -> None:
     is_other = isinstance(value, bool) and bool not in wanted
     if is_other or not isinstance(value, wanted):
         raise unreadable(_wrong_type(shape, value, path))
-    if isinstance(value, str) and _NOT_TEXT.search(value):
-        raise unreadable(f"The text at '{path}' holds a character that is not allowed (U+0000 or half a pair).")
     for inner, item, where in _members(shape, value, path):
         if isinstance(item, str) and inner is None:
             text = f"Unknown member '{item}' at '{path or shape.name}'"
@@ -103,6 +102,19 @@ def _check_types(shape: Any, value: Any, path: str) -> None:
         _check_types(inner, item, where)
     if isinstance(value, list) and None in value:
         raise unreadable(f"The list at '{path}' holds null.")
+
+
+def _check_characters(value: Any, path: str) -> None:
+    """Raises ApiError at the first text of a request that not every database could keep."""
+    if isinstance(value, str) and _NOT_TEXT.search(value):
+        raise unreadable(f"The text at '{path}' holds a character that is not allowed (U+0000 or half a pair).")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _check_characters(key, path)
+            _check_characters(item, _joined(path, key))
+    if isinstance(value, list):
+        for number, item in enumerate(value, 1):
+            _check_characters(item, f"{path}.{number}.member")
 
 
 def _members(shape: Any, value: Any, path: str) -> Iterator[tuple[Any, Any, str]]:

@@ -63,11 +63,12 @@ class Sleep(Action[SleepInputs]):
         if isinstance(until, str):
             return Succeeded()
         try:
-            end = context.now + duration(inputs.duration) if inputs.duration else moment(inputs.timestamp or "")
+            span = duration(inputs.duration) if inputs.duration else moment(inputs.timestamp or "") - context.now
         except ValueError as error:
             return Failed(str(error), Stage.INPUT_VALIDATION, is_final=True)
-        if end - context.now > LONGEST:
+        if span > LONGEST:
             return Failed("a sleep lasts at most 604799 seconds", Stage.INPUT_VALIDATION, is_final=True)
-        if end <= context.now:
+        if span <= timedelta(0):
             return Succeeded()
+        end = context.now + span
         return Waiting(until=end, memo={"until": end.isoformat()}, say=f"until {end:%F %T} UTC")

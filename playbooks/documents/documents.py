@@ -29,6 +29,8 @@ from playbooks.documents.store import AttachmentStore, DocumentStore, Reader, Ta
 MOST_DOCUMENTS: Final = 500
 MOST_VERSIONS: Final = 1_000
 MOST_SHARES: Final = 1_000
+MOST_DIGITS: Final = 18
+"""Of a version's number; what is longer is no version's, and no number that Python reads."""
 KIND: Final = "Document"
 _START_CODES: Final = {
     "InvalidDocument": "AutomationDefinitionNotFoundException",
@@ -288,7 +290,7 @@ class Documents:
                 raise SsmRefused("InvalidDocumentVersion", text)
             return version
         numbers = {"": named.default_version, "$DEFAULT": named.default_version, "$LATEST": named.latest_version}
-        if asked.number not in numbers and not asked.number.isdecimal():
+        if asked.number not in numbers and not (asked.number.isdecimal() and len(asked.number) <= MOST_DIGITS):
             raise SsmRefused("InvalidDocumentVersion", f"{named.name} has no version {asked.number}.")
         return self._numbered(reader, named, numbers.get(asked.number) or int(asked.number))
 

@@ -7,6 +7,7 @@ import pytest
 
 from engine import conductor
 from engine.action import Failed, FailureType, Outcome, Succeeded
+from engine.actions.sleep import Sleep
 from engine.document import OutputSpec
 from engine.execution import Status
 from engine.signals import Signal, SignalRefused, SignalType
@@ -512,3 +513,75 @@ def test_a_held_execution_is_stopped_and_cleans_up() -> None:
     running.hold = "Everything is paused."
     assert running.cancel().status is Status.CANCELLED
     assert running.began == ["one", "tidy"]
+
+
+def test_a_cancelled_loop_cleans_up_and_goes_nowhere() -> None:
+    """The chain of onCancel ends with the body: neither another item nor what comes after the loop is begun."""
+    body = (step("inner", on_cancel="step:undo", is_end=True), step("undo"))
+    loop = step("each", "aws:loop", inputs={"Iterators": ["x", "y", "z"]}, steps=body)
+    world = World(runbook(loop, step("after")), {"inner": [poll(NOON, 60)], "undo": [OK], "after": [OK]})
+    world.play()
+
+    state = world.cancel()
+
+    assert world.began == ["each", "inner", "undo"]
+    assert state.status is Status.CANCELLED
+    assert world.statuses == {"each": "Cancelled", "inner": "Cancelled", "undo": "Success"}
+
+
+def test_a_loop_ends_as_its_execution_does() -> None:
+    """Timed out, where an inner step's time-out has aborted the execution."""
+    body = (step("inner", timeout=timedelta(seconds=10)),)
+    world = World(
+        runbook(step("each", "aws:loop", inputs={"Iterators": ["x"]}, steps=body)), {"inner": [poll(NOON, 60)]}
+    )
+    world.play()
+
+    state = world.later(seconds=11)
+
+    assert (state.status, world.statuses["each"]) == (Status.TIMED_OUT, "TimedOut")
+
+
+@pytest.mark.parametrize("is_in_loop", [False, True])
+def test_a_step_that_is_stopped_step_by_step_ends_alone(*, is_in_loop: bool) -> None:
+    """The operator goes on from there, whatever onFailure says; a loop is left."""
+    inner = step("a")
+    first = step("each", "aws:loop", inputs={"Iterators": ["x", "y"]}, steps=(inner,)) if is_in_loop else inner
+    world = World(runbook(first, step("b")), {"a": [poll(NOON, 60)], "b": [OK]}, mode="Interactive")
+    world.play()
+    world.signal(SignalType.START_STEP)
+    running = world.state.step
+    assert running is not None
+    world.signal(SignalType.STOP_STEP, StepExecutionId=running.id)
+
+    assert (world.state.status, world.state.phase, world.state.upcoming) == (Status.WAITING, "held", "b")
+    assert set(world.statuses.values()) == {"Cancelled"}
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "status"),
+    [
+        ("aws:sleep", {"Duration": "P9999999D"}, "Failed"),
+        ("aws:sleep", {"Timestamp": "9999-12-31T23:59:59Z"}, "Failed"),
+        ("aws:branch", {"Choices": [{"NextStep": "b", "Variable": 10**400, "NumericGreater": 5}]}, "Success"),
+    ],
+)
+def test_what_no_clock_or_number_holds_is_an_answer(name: str, inputs: dict[str, Any], status: str) -> None:
+    """A sleep that is too long fails, a number that is too large is no number; the execution ends."""
+    world = World(runbook(step("a", name, inputs=inputs, is_end=True), step("b")), {"b": [OK]})
+
+    assert str(world.play().status) == status
+
+
+def test_a_defect_of_a_pure_action_is_its_steps_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with every other action: else the execution could neither go on nor be stopped."""
+
+    def broken(*_: Any) -> Outcome:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Sleep, "run", broken)
+    world = World(runbook(step("a", "aws:sleep", inputs=DURATION)), {})
+    state = world.play()
+
+    assert state.status is Status.FAILED
+    assert "Internal Server Error (ZeroDivisionError)" in state.failure_message

@@ -373,3 +373,23 @@ def test_a_missing_child_document_fails_the_step(database: Database, clock: Manu
 
     assert host.state(execution_id).status is Status.FAILED
     assert "Nowhere" in host.state(execution_id).failure_message
+
+
+def test_a_call_that_cleans_up_has_what_is_left_of_two_minutes(database: Database, clock: ManualClock) -> None:
+    """A script of an onCancel chain does not run on for as long as a script may."""
+    allowed: list[timedelta | None] = []
+
+    def note(context: ActionContext) -> Outcome:
+        allowed.append(context.timeout)
+        return Succeeded()
+
+    host = Host(database, clock, Counting(note))
+    pause = {"name": "ask", "action": "aws:pause", "inputs": {}, "onCancel": "step:clean"}
+    slow = {"name": "wait", "action": "aws:sleep", "inputs": {"Duration": "PT50S"}, "isEnd": True}
+    execution_id = host.start(pause, scripted("clean", nextStep="wait"), scripted("more", isEnd=True), slow)
+    host.work()
+    with host.db.transaction() as tx:
+        host.engine.stop(tx, execution_id, LEE)
+    host.work()
+
+    assert allowed == [timedelta(minutes=2)]

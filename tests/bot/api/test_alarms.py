@@ -138,3 +138,23 @@ def test_an_alarm_of_one_location_ends_what_runs_there(both: ApiWorld, alarms: A
     assert first["TriggeredAlarms"] == child["TriggeredAlarms"] == [{"Name": "web", "State": "ALARM"}]
     assert child["AlarmConfiguration"] == WEB
     assert "TriggeredAlarms" not in second
+
+
+def test_one_that_cannot_be_looked_at_keeps_no_other_one(
+    world: ApiWorld, alarms: Alarms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A defect that one execution brings to light is logged; the alarm of the next one still cancels it."""
+    first, second = (world.start("Ask-First", AlarmConfiguration=WEB) for _ in range(2))
+    alarms.states["web"] = "ALARM"
+    stop = world.service.engine.stop
+
+    def broken(tx: Any, execution_id: str, *more: Any) -> None:
+        if execution_id == first:
+            raise ZeroDivisionError
+        stop(tx, execution_id, *more)
+
+    monkeypatch.setattr(world.service.engine, "stop", broken)
+    for _ in range(2):
+        look(world)
+
+    assert (status(world, first), status(world, second)) == ("Waiting", "Cancelled")

@@ -548,3 +548,37 @@ def test_a_preview_of_wrong_parameters_fails_and_says_why(world: ApiWorld) -> No
     assert (
         code(lambda: client.get_execution_preview(ExecutionPreviewId=str(uuid.uuid4()))) == "ResourceNotFoundException"
     )
+
+
+def test_steps_are_listed_as_they_began(world: ApiWorld) -> None:
+    """Not as they stand in the document."""
+    names = [{**nap("a"), "nextStep": "c"}, {**nap("b"), "isEnd": True}, {**nap("c"), "nextStep": "b"}]
+    world.client().create_document(Name="Jumps", Content=runbook(*names))
+    execution_id = world.start("Jumps")
+    for _ in names:
+        world.later(seconds=1)
+
+    def steps(**members: Any) -> list[str]:
+        found = world.client().describe_automation_step_executions(AutomationExecutionId=execution_id, **members)
+        return [step["StepName"] for step in found["StepExecutions"]]
+
+    assert steps() == ["a", "c", "b"]
+    assert steps(ReverseOrder=True) == ["b", "c", "a"]
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\ud800b"])
+def test_no_text_that_a_script_makes_is_our_defect(both: ApiWorld, text: str) -> None:
+    """What an action puts out is not the caller's: it is told as well as JSON can, here and in every list."""
+    both.client().create_document(Name="Nap", Content=runbook(nap()))
+    execution_id = both.start("Nap")
+    both.later(seconds=2)
+    with both.database.transaction() as tx:
+        claimed = both.service.executions.lock(tx, execution_id)
+        assert claimed is not None
+        step = replace(claimed.execution.steps[0], outputs={"Said": text}, failure_message=text)
+        both.service.executions.save(tx, Change(replace(claimed.execution, steps=(step,))), both.clock())
+    told = both.client().get_automation_execution(AutomationExecutionId=execution_id)["AutomationExecution"]
+    listed = both.client().describe_automation_executions()["AutomationExecutionMetadataList"]
+
+    assert told["StepExecutions"][0]["Outputs"]["Said"][0].startswith("a")
+    assert [each["AutomationExecutionId"] for each in listed] == [execution_id]

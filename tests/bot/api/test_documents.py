@@ -346,3 +346,17 @@ def test_who_changed_a_document_is_in_the_trail(sqlite_database: Database, clock
     told = [(entry.event.name, entry.event.actor.name) for entry in entries if entry.event.name.startswith("document.")]
     assert told == [("document.created", "lee"), ("document.deleted", "max")]
     assert entries[0].event.data["sha256"] == hashlib.sha256(runbook(ask()).encode()).hexdigest()
+
+
+def test_a_version_longer_than_any_number_is_no_version(world: ApiWorld) -> None:
+    """Whoever asks for it is told so."""
+    long = "9" * 5000
+
+    assert code(lambda: world.client().get_document(Name="Ask-First", DocumentVersion=long)) == "InvalidDocumentVersion"
+    assert (
+        code(lambda: world.client().update_document_default_version(Name="Ask-First", DocumentVersion=long))
+        == "InvalidDocumentVersion"
+    )
+    assert (
+        code(lambda: world.start("Ask-First", DocumentVersion=long)) == "AutomationDefinitionVersionNotFoundException"
+    )

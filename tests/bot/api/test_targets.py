@@ -331,3 +331,29 @@ def test_a_preview_counts_targets(lone: ApiWorld) -> None:
 
     assert (found["Regions"], found["TotalAccounts"]) == (["us-east-1"], 1)
     assert [each["Count"] for each in found["TargetPreviews"]] == [2]
+
+
+def test_a_target_that_fits_no_parameter_is_one_error_of_those_allowed(world: ApiWorld) -> None:
+    """Its child has failed and says why; the others run to their end, and MaxErrors decides."""
+    pattern = {"Name": {"type": "String", "allowedPattern": "^[a-z]$"}}
+    content = runbook({**nap(), "isEnd": True}, parameters=pattern)
+    world.client().create_document(Name="Letters", Content=content, DocumentType="Automation")
+    parent = world.start("Letters", **on("a", "NO", "c", MaxConcurrency="10", MaxErrors="1"))
+    run(world)
+    found, below = get(world, parent), children(world, parent)
+
+    assert [step["StepStatus"] for step in found["StepExecutions"]] == ["Success", "Failed", "Success"]
+    assert found["TargetsSummary"]["FailedCount"] == 1
+    assert "Name" in below[0]["FailureMessage"]
+
+
+def test_a_start_that_found_nothing_says_so(lone: ApiWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has succeeded, and nobody takes that for work that was done."""
+    monkeypatch.setattr(AwsSession, "call", lambda *_a, **_k: {"ResourceTagMappingList": []})
+    parent = lone.start("Nap-Each", Targets=[{"Key": "tag:App", "Values": ["none"]}], TargetParameterName="Name")
+    run(lone)
+    found = get(lone, parent)
+    listed = lone.client().describe_automation_executions()["AutomationExecutionMetadataList"]
+
+    assert (found["AutomationExecutionStatus"], found["StepExecutions"]) == ("Success", [])
+    assert found["WarningMessage"] == listed[0]["WarningMessage"] == "No target was found; nothing was run."
