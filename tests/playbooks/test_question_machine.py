@@ -72,9 +72,9 @@ class Model:
 
     def place(self, name: str) -> tuple[set[int], str]:
         """The groups for which they may answer, and in whose place."""
-        given = [seats for heir, seats in self.handed.values() if heir == name]
-        if given or name in self.handed:
-            return (given[-1] if given else set()), ""
+        for giver, (heir, seats) in reversed(self.handed.items()):
+            if name in (giver, heir):
+                return (seats if name == heir else set()), ""
         if self.own(name) or name not in DELEGATES or name in self.away:
             return self.own(name), ""
         absent = (each for each, instead in self.away.items() if instead == name and self.may_be_replaced(each))
@@ -89,12 +89,14 @@ class Model:
         """Whether somebody's answer counts."""
         is_own = name == self.starter and verdict == "Approve"
         is_here = name not in self.away and name not in self.answers
-        return self.state == "open" and bool(self.place(name)[0]) and not is_own and is_here and self.age < LIMIT
+        is_in_time = self.age < LIMIT or (verdict == "Reject" and self.silence == "approve")
+        return self.state == "open" and bool(self.place(name)[0]) and not is_own and is_here and is_in_time
 
     def answer(self, name: str, verdict: str) -> None:
         """Count it."""
         self.seats[name], absent = self.place(name)
         if absent:
+            self.handed.pop(absent, None)
             self.handed[absent] = (name, self.seats[name])
         self.answers[name] = verdict
         if verdict == "Reject" and (self.rejection == "first" or self.enough("Reject")):
@@ -111,7 +113,8 @@ class Model:
 
     def may_revoke(self, name: str) -> bool:
         """Whether somebody can take back theirs."""
-        return name in self.answers and not self.is_told and self.age < LIMIT
+        is_in_time = self.age < LIMIT or self.state in ("Approved", "Rejected")
+        return name in self.answers and not self.is_told and is_in_time
 
     def revoke(self, name: str) -> None:
         """Take it back."""
@@ -212,6 +215,7 @@ class Questions(RuleBasedStateMachine):
         verb = self.waist.operations.delegate
         assert self.happens(lambda: verb(self.request_id, PEOPLE[name], PEOPLE[heir])) == expected
         if expected:
+            self.model.handed.pop(name, None)
             self.model.handed[name] = (heir, seats)
 
     @rule(name=st.sampled_from(NAMES), instead=st.sampled_from(["", *NAMES]))
