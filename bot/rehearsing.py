@@ -51,7 +51,7 @@ def read_home(folder: Path) -> Home:
         runbook = folder / _runbook_of(folder)
         document = parse(_text(runbook), name=folder.resolve().name, file=str(runbook))
         rehearsals = read_rehearsals(_text(folder / REHEARSAL), document, file=str(folder / REHEARSAL))
-    except (RunbookRefused, UnicodeDecodeError) as error:
+    except RunbookRefused as error:
         raise Unreadable(str(error)) from error
     except OSError as error:
         raise Unreadable(f"{error.filename}: {error.strerror}") from error
@@ -59,7 +59,11 @@ def read_home(folder: Path) -> Home:
 
 
 def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
+    """What a file says. Raises Unreadable, OSError."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"{path}:1:1 the file is not UTF-8 text (byte {error.start})") from error
 
 
 def _runbook_of(folder: Path) -> str:

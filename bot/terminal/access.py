@@ -10,6 +10,7 @@ import click
 
 from bot.service import Service
 from bot.terminal.answers import NOT_SUCCESSFUL, parse_pairs, print_json, refuse, sentences
+from bot.terminal.files import write_xml
 from infra.settings import load
 from playbooks.access import VERBS, Verb
 from playbooks.access_cases import Tried, nobody, person, try_cases
@@ -108,4 +109,4 @@ def _write_junit(found: Sequence[Tried], name: str, path: Path) -> None:
         case = ET.SubElement(suite, "testcase", classname=name, name=each.name)
         if each.problem:
             ET.SubElement(case, "failure", message=each.problem).text = each.problem
-    ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+    write_xml(path, root)

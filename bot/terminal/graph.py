@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from bot.terminal.answers import refuse, sentences
+from bot.terminal.files import write
 from bot.terminal.runbooks import read_document
 from engine.graph import Graph, graph_of, mermaid
 from engine.graph_layout import laid_out
@@ -32,10 +33,7 @@ def graph(file: Path, *, format_: str | None, output: Path | None) -> None:
     except PictureMissing as error:
         refuse(str(error))
     if output is not None:
-        try:
-            output.write_bytes(content)
-        except OSError as error:
-            refuse(f"{output} cannot be written: {error.strerror}")
+        write(output, content)
         return
     if chosen == "png" and sys.stdout.isatty():
         refuse("a PNG is no text for a terminal; give --output FILE.png, or send stdout to a file")

@@ -7,6 +7,7 @@ from typing import TypeVar
 import click
 
 from bot.terminal.answers import print_json, refuse, sentences
+from bot.terminal.files import write
 from bot.terminal.runbooks import read_document
 from engine.document import RunbookRefused
 from engine.exporting import Format, NotExportable, exported
@@ -94,10 +95,7 @@ def export(file: Path, *, format_: Format, output: Path | None) -> None:
     if output is None:
         click.echo(text, nl=False)
         return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        refuse(f"{output} cannot be written: {error.strerror}")
+    write(output, text.encode())
 
 
 @click.command("push")

@@ -11,6 +11,7 @@ import click
 
 from bot.rehearsing import REHEARSAL, Unreadable, homes_in, read_home
 from bot.terminal.answers import NOT_SUCCESSFUL, print_json, refuse, sentences
+from bot.terminal.files import write_xml
 from engine.rehearsal import Played
 
 
@@ -107,4 +108,4 @@ def _write_junit(found: Sequence[Rehearsed], path: Path) -> None:
             if played.problems:
                 text = "\n".join(str(problem) for problem in played.problems)
                 ET.SubElement(case, "failure", message=str(played.problems[0].message)).text = text
-    ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+    write_xml(path, root)

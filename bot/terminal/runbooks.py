@@ -12,6 +12,7 @@ from rich.console import Console
 
 from audit.events import Actor
 from bot.terminal.answers import NOT_SUCCESSFUL, print_json, refuse, sentences
+from bot.terminal.files import read_text
 from engine.actions import BY_NAME
 from engine.attachments import beside
 from engine.document import Document, RunbookRefused
@@ -43,11 +44,7 @@ def runbook() -> None:
 
 def read_document(file: Path) -> Document:
     """Parse a runbook file. Raises RunbookRefused."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        refuse(f"{file}:1:1 the file is not UTF-8 text ({error.reason} at byte {error.start})")
-    return parse(text, name=file.stem, file=str(file))
+    return parse(read_text(file), name=file.stem, file=str(file))
 
 
 def read_parameters(text: str) -> dict[str, Json]:
@@ -116,12 +113,22 @@ class Neighbours:
         for suffix in (".yaml", ".yml", ".json"):
             path = self._folder / f"{name}{suffix}"
             if path.parent == self._folder and path.is_file():
-                return parse(path.read_text(encoding="utf-8"), name=name, file=str(path))
+                return parse(_neighbour(path), name=name, file=str(path))
         try:
             found = fetch(self._aws, name, version=version)
             return parse(found.content, name=name, version=found.version)
         except (AwsRefused, AwsUnreachable, NoRunbook, RunbookRefused) as error:
             raise LookupError(f'"{name}" is no file beside {self._folder}, and AWS has none: {error}') from error
+
+
+def _neighbour(path: Path) -> str:
+    """The text of a file beside the one that runs. Raises LookupError with a sentence."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise LookupError(f"{path} is not UTF-8 text (byte {error.start})") from error
+    except OSError as error:
+        raise LookupError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _answer(state: Execution, verdict: str, actor: Actor) -> Signal | None:

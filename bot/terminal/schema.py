@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from bot.terminal.answers import refuse, sentences
+from bot.terminal.files import write
 from engine.json_schema import json_schema
 from infra.aws_errors import AwsRefused
 
@@ -24,7 +25,4 @@ def schema(services: tuple[str, ...], *, output: Path | None) -> None:
     if output is None:
         click.echo(text, nl=False)
         return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        refuse(f"{output} cannot be written: {error.strerror}")
+    write(output, text.encode())

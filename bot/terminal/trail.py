@@ -1,7 +1,7 @@
 """`playbook-bot audit show | verify | export`, and `playbook-bot timeline`."""
 
 import sys
-from typing import TextIO
+from typing import BinaryIO
 
 import click
 from rich.console import Console
@@ -11,6 +11,7 @@ from audit.export import Format
 from audit.export import export as export_rows
 from bot.service import Service
 from bot.terminal.answers import NOT_SUCCESSFUL, print_json, sentences
+from bot.terminal.files import decoded
 from playbooks.queries import NotFound
 from playbooks.timeline import NoExport, as_json, as_markdown, differences, exported
 
@@ -43,15 +44,16 @@ def show(execution: str, *, as_json: bool) -> None:
 
 
 @audit.command()
-@click.argument("story", required=False, type=click.File(encoding="utf-8"))
+@click.argument("story", required=False, type=click.File("rb"))
 @click.option("--json", "as_json", is_flag=True)
 @sentences
-def verify(story: TextIO | None, *, as_json: bool) -> None:
+def verify(story: BinaryIO | None, *, as_json: bool) -> None:
     """Check that no event was altered, removed or moved; with the file of an exported STORY, that one, too."""
+    text = decoded(story.read(), story.name) if story is not None else ""
     with Service.opened() as service:
         with service.db.reading(patient=True) as connection:
             verdict = service.audit.verify(connection)
-        wrong = _differences(service, story.read()) if story is not None else []
+        wrong = _differences(service, text) if story is not None else []
     if as_json:
         chain = "valid" if verdict.is_valid else "broken"
         broken = {"broken_at": verdict.broken_at, "reason": verdict.reason} if not verdict.is_valid else {}
