@@ -94,6 +94,14 @@ def test_explain_as_json() -> None:
         (("leee", "restart"), '"leee" is nobody; did you mean "lee"?'),
         (("U0_NOT", "restart"), '"U0_NOT" is nobody; give an id of people, a Slack user id (U…) or an ARN'),
         (("lee", "restrat"), "There is no playbook `restrat`. Did you mean `restart`?"),
+        (
+            ("lee", "restart", "Bogus=1"),
+            'restart has no parameter "Bogus". It takes InstanceId, Note, Size.',
+        ),
+        (
+            ("lee", "restart", "size=large", "--verb", "stop"),
+            'restart has no parameter "size". Did you mean "Size"? It takes InstanceId, Note, Size.',
+        ),
     ],
 )
 def test_who_or_what_is_not_known_is_a_sentence(words: tuple[str, ...], says: str) -> None:
