@@ -1,9 +1,13 @@
 """Who a person is across Slack, terminal and IAM: an explicit table, never a display name. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from audit.events import Actor
+
+MENTION: Final = re.compile(r"<(?:@|!subteam\^)([A-Z0-9]+)>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +205,14 @@ class Directory:
         if thing[:1] == "S" and thing.isalnum():
             return f"<!subteam^{thing}>"
         return entry
+
+    def unmentioned(self, text: str) -> str:
+        """What `mention` has spelled, for readers outside Slack: the id of the person, else Slack's own."""
+        return MENTION.sub(lambda found: self._called(found[1]), text)
+
+    def _called(self, thing: str) -> str:
+        known = (each.id for each in self.people for user in each.slack_users if user.rpartition("/")[2] == thing)
+        return next(known, thing)
 
 
 def _vagueness(names: list[str]) -> int:

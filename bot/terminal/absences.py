@@ -1,11 +1,9 @@
 """`playbook-bot away | back`: who is not to be asked for a while, from the terminal."""
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from bot.service import Service
-from bot.terminal.answers import sentences
+from bot.terminal.answers import print_table, sentences
 from infra.login import login
 from playbooks.absences import moment_of
 from playbooks.people import Identity
@@ -53,11 +51,17 @@ def _named(service: Service, name: str) -> Identity:
 
 
 def _show(service: Service) -> None:
-    table = Table("who", "from", "until", "stands in", "where it is said", box=None)
-    for each in service.absences.known():
-        by = "settings" if each.is_settled else "here"
-        table.add_row(each.name, f"{each.since:%F %H:%M}", f"{each.until:%F %H:%M}", each.instead, by)
-    Console().print(table)
+    rows = (
+        (
+            each.name,
+            f"{each.since:%F %H:%M}",
+            f"{each.until:%F %H:%M}",
+            each.instead,
+            "settings" if each.is_settled else "here",
+        )
+        for each in service.absences.known()
+    )
+    print_table(("who", "from", "until", "stands in", "where it is said"), rows)
 
 
 ABSENCE_COMMANDS = (away, back)

@@ -3,11 +3,14 @@
 import functools
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from engine.document import RunbookRefused
 from engine.parameters import ParametersInvalid
@@ -22,6 +25,8 @@ R = TypeVar("R")
 
 NOT_SUCCESSFUL = 1
 REFUSED = 2
+WIDEST = 100_000
+"""Characters in a line that nobody reads on a screen."""
 EXPECTED = (
     RunbookRefused,
     ParametersInvalid,
@@ -63,6 +68,19 @@ def plain(value: Any) -> Any:
 def print_json(value: Any) -> None:
     """One JSON value on stdout."""
     click.echo(json.dumps(value, indent=2, default=plain, ensure_ascii=False))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Rows below their titles, nothing of them cut: folded on a terminal, on one line each elsewhere."""
+    table = Table(box=None)
+    for each in columns:
+        table.add_column(each, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDEST)
+    console.print(table)
 
 
 def parse_pairs(pairs: tuple[str, ...]) -> dict[str, str]:

@@ -7,16 +7,16 @@ from typing import Literal
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 from bot.service import Service
-from bot.terminal.answers import parse_pairs, print_json, sentences
+from bot.terminal.answers import parse_pairs, print_json, print_table, sentences
 from engine.secrets import masking_of
 from engine.wire import automation_execution
 from infra.login import login
 from playbooks.facts import ExecutionFacts
 from playbooks.operations import Order, Refused
-from playbooks.people import Identity
+from playbooks.people import Directory, Identity
 from playbooks.refusals import SituationChanged
 from playbooks.typed import typed_values
 
@@ -57,10 +57,10 @@ def list_playbooks(*, as_json: bool) -> None:
     if as_json:
         print_json([{"name": each.name, "title": each.title, "start": each.start} for each in found])
         return
-    table = Table("playbook", "what it does", "starts", box=None)
-    for each in found:
-        table.add_row(each.name, each.title, f"{each.start} ({each.trigger})" if each.trigger else "by hand")
-    Console().print(table)
+    print_table(
+        ("playbook", "what it does", "starts"),
+        ((each.name, each.title, f"{each.start} ({each.trigger})" if each.trigger else "by hand") for each in found),
+    )
 
 
 @click.command()
@@ -77,41 +77,42 @@ def status(execution: str | None, *, as_json: bool) -> None:
             state, document = service.queries.state(execution)
             print_json(masking_of(state).json(automation_execution(state, document)))
             return
-        _print_one(service.queries.execution(execution))
+        _print_one(service.queries.execution(execution), service.directory)
 
 
 def _print_list(rows: Sequence[ExecutionFacts], *, as_json: bool) -> None:
     if as_json:
         print_json([{"id": each.id, "playbook": each.playbook, "status": each.status} for each in rows])
         return
-    table = Table("execution", "playbook", "on", "status", "started", box=None)
-    for each in rows:
-        table.add_row(
-            each.id[:8],
-            each.playbook or each.document,
-            ", ".join(each.targets),
-            each.status,
-            f"{each.started_at:%F %T}",
-        )
-    Console().print(table)
-
-
-def _print_one(facts: ExecutionFacts) -> None:
-    console = Console()
-    console.print(f"[bold]{facts.title}[/bold] on {', '.join(facts.targets) or facts.region}: {facts.status}")
-    console.print(
-        f"execution {facts.id}, started by {facts.started_by} at {facts.started_at:%F %T} UTC", highlight=False
+    print_table(
+        ("execution", "playbook", "on", "status", "started"),
+        (
+            (
+                each.id[:8],
+                each.playbook or each.document,
+                ", ".join(each.targets),
+                each.status,
+                f"{each.started_at:%F %T}",
+            )
+            for each in rows
+        ),
     )
-    table = Table("step", "status", "", box=None)
-    for step in facts.steps:
-        table.add_row(step.name, step.status, step.failure_message or step.say)
-    console.print(table)
+
+
+def _print_one(facts: ExecutionFacts, directory: Directory) -> None:
+    console = Console(markup=False, highlight=False, soft_wrap=True)
+    on = ", ".join(facts.targets) or facts.region
+    console.print(f"[bold]{escape(facts.title)}[/bold] on {escape(on)}: {facts.status}", markup=True)
+    console.print(f"execution {facts.id}, started by {facts.started_by} at {facts.started_at:%F %T} UTC")
+    rows = ((step.name, step.status, step.failure_message or step.say) for step in facts.steps)
+    print_table(("step", "status", ""), rows)
     approval = facts.approval
     if approval is not None and approval.status == "Waiting":
-        console.print(f"waits for {approval.minimum} approval(s) by {', '.join(approval.approvers) or 'nobody'}")
-        console.print(f"playbook-bot approve {approval.id}", highlight=False)
+        approvers = ", ".join(map(directory.unmentioned, approval.approvers)) or "nobody"
+        console.print(f"waits for {approval.minimum} approval(s) by {approvers}")
+        console.print(f"playbook-bot approve {approval.id}")
     if facts.failure_message:
-        console.print(facts.failure_message, highlight=False)
+        console.print(facts.failure_message)
 
 
 @click.command()
@@ -124,11 +125,19 @@ def approvals(*, as_json: bool) -> None:
     if as_json:
         print_json([{"id": each.id, "execution": each.execution_id, "title": each.title} for each in found])
         return
-    table = Table("request", "what", "approvers", "until", box=None)
-    for each in found:
-        until = f"{each.expires_at:%F %T}" if each.expires_at else ""
-        table.add_row(each.id, each.message or each.title, ", ".join(each.approvers) or each.problem, until)
-    Console().print(table)
+    named = service.directory.unmentioned
+    print_table(
+        ("request", "what", "approvers", "until"),
+        (
+            (
+                each.id,
+                each.message or each.title,
+                ", ".join(map(named, each.approvers)) or each.problem,
+                f"{each.expires_at:%F %T}" if each.expires_at else "",
+            )
+            for each in found
+        ),
+    )
 
 
 def is_interactive() -> bool:

@@ -1,11 +1,9 @@
 """`playbook-bot pause | unpause | locks`: the big red switch, and who works on what, from the terminal."""
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from bot.service import Service
-from bot.terminal.answers import print_json, sentences
+from bot.terminal.answers import print_json, print_table, sentences
 from infra.login import login
 
 
@@ -45,12 +43,13 @@ def locks(*, as_json: bool) -> None:
         return
     if paused is not None:
         click.echo(paused.sentence)
-    table = Table("resource", "execution", "what", "started by", "since", box=None)
-    for each in held:
-        table.add_row(
-            each.key, each.execution_id[:8], each.title, each.actor.name or each.actor.id, f"{each.since:%F %T}"
-        )
-    Console().print(table)
+    print_table(
+        ("resource", "execution", "what", "started by", "since"),
+        (
+            (each.key, each.execution_id[:8], each.title, each.actor.name or each.actor.id, f"{each.since:%F %T}")
+            for each in held
+        ),
+    )
 
 
 GUARD_COMMANDS = (pause, unpause, locks)

@@ -4,13 +4,11 @@ import sys
 from typing import BinaryIO
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from audit.export import Format
 from audit.export import export as export_rows
 from bot.service import Service
-from bot.terminal.answers import NOT_SUCCESSFUL, print_json, sentences
+from bot.terminal.answers import NOT_SUCCESSFUL, print_json, print_table, sentences
 from bot.terminal.files import decoded
 from playbooks.queries import NotFound
 from playbooks.timeline import NoExport, as_json, as_markdown, differences, exported
@@ -37,10 +35,8 @@ def show(execution: str, *, as_json: bool) -> None:
             ]
         )
         return
-    table = Table("#", "when (UTC)", "who", "what", box=None)
-    for entry in entries:
-        table.add_row(str(entry.seq), f"{entry.at:%F %T}", entry.actor.name or entry.actor.id, entry.text)
-    Console(soft_wrap=True).print(table)
+    rows = ((str(entry.seq), f"{entry.at:%F %T}", entry.actor.name or entry.actor.id, entry.text) for entry in entries)
+    print_table(("#", "when (UTC)", "who", "what"), rows)
 
 
 @audit.command()
