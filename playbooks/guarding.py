@@ -9,6 +9,7 @@ import structlog
 from audit.events import Event
 from audit.trail import Entry
 from engine.conductor import InvalidStatus
+from engine.shape import suggestion
 from infra.canonical import Json
 from infra.db import Transaction
 from playbooks.access import DOCUMENT, Access, Verb, Wish
@@ -21,7 +22,7 @@ from playbooks.locks import Holder, busy, keys_of
 from playbooks.mapping import parameters_from
 from playbooks.people import Identity, actor_of
 from playbooks.playbook import Playbook
-from playbooks.refusals import NotAllowed, Refused, UnknownPlaybook
+from playbooks.refusals import NotAllowed, ParametersRefused, Refused, UnknownPlaybook
 from playbooks.shelf import Shelf
 
 log = structlog.get_logger()
@@ -200,11 +201,14 @@ class Guarding:
     ) -> Why:
         """What speaks for and against a start of a playbook with these values now; nothing is done or audited.
 
-        Raises UnknownPlaybook.
+        Raises UnknownPlaybook, ParametersRefused.
         """
         playbook = self.catalog.get(name)
         if playbook is None:
             raise UnknownPlaybook(name, self.catalog.suggestion(name))
+        refused = _not_taken(playbook, given)
+        if refused:
+            raise ParametersRefused(refused)
         values = with_defaults(playbook, given)
         wish = Wish(verb, name, values, channel, region or None, account or None, secrets=frozenset(playbook.secret))
         decision, tried = self.guards.judged(wish, by)
@@ -245,6 +249,19 @@ def with_defaults(playbook: Playbook, given: Mapping[str, Json]) -> Mapping[str,
     plain = {name: each.default for name, each in declared.items() if not each.is_required}
     preset = parameters_from(playbook, None, given=frozenset(given))
     return {**plain, **preset, **given}  # type: ignore[dict-item]  # a default that is missing is required
+
+
+def _not_taken(playbook: Playbook, given: Mapping[str, Json]) -> dict[str, str]:
+    """What a start would refuse of these values whatever they are: names it has not, or that the playbook fills in."""
+    known = [each for each in playbook.runbook.parameters if each not in playbook.fixed]
+    there = f"It takes {', '.join(known)}." if known else "It takes none."
+    found: dict[str, str] = {}
+    for name in given:
+        if name in playbook.fixed:
+            found[name] = f"`{name}` is set by the playbook and cannot be given."
+        elif name not in known:
+            found[name] = f'{playbook.name} has no parameter "{name}".{suggestion(name, known)} {there}'
+    return found
 
 
 def _not_begun(held: HeldWish, reason: str) -> Event:

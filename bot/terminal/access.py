@@ -1,7 +1,7 @@
 """`playbook-bot access explain | test`: who may do what, rule by rule, and a team's cases of it."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, cast
 from xml.etree import ElementTree as ET
@@ -11,13 +11,10 @@ import click
 from bot.service import Service
 from bot.terminal.answers import NOT_SUCCESSFUL, parse_pairs, print_json, refuse, sentences
 from bot.terminal.files import write_xml
-from engine.shape import suggestion
-from infra.canonical import Json
 from infra.settings import load
 from playbooks.access import VERBS, Verb
 from playbooks.access_cases import Tried, nobody, person, try_cases
 from playbooks.access_words import headline, lines, plain
-from playbooks.facts import PlaybookFacts
 from playbooks.typed import typed_values
 
 MARKS: Final = {"decides": "=>", "matches": " +", "not": " -", "info": "  "}
@@ -56,7 +53,7 @@ def explain(
         by = person(user, service.directory, groups=groups)
         if by is None:
             refuse(nobody(user, service.directory))
-        values = _values(service.queries.playbook(playbook), parse_pairs(parameters))
+        values = typed_values(service.queries.playbook(playbook).parameters, parse_pairs(parameters))
         why = service.operations.guarding.why(
             by, playbook, values, channel=channel, region=region, account=account, verb=cast("Verb", verb)
         )
@@ -68,18 +65,6 @@ def explain(
         for mark, text in lines(why):
             click.echo(f"{MARKS[mark]} {text}")
     sys.exit(0 if why.decision.is_allowed else NOT_SUCCESSFUL)
-
-
-def _values(playbook: PlaybookFacts, given: Mapping[str, str]) -> dict[str, Json]:
-    """The values as the parameters want them; what a start would refuse is refused."""
-    known = [each.name for each in playbook.parameters]
-    for name in given:
-        if name in playbook.preset:
-            refuse(f"`{name}` is set by the playbook and cannot be given.")
-        if name not in known:
-            there = f"It takes {', '.join(known)}." if known else "It takes none."
-            refuse(f'{playbook.name} has no parameter "{name}".{suggestion(name, known)} {there}')
-    return typed_values(playbook.parameters, given)
 
 
 @access.command("test")

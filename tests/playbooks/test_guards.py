@@ -20,7 +20,7 @@ from playbooks.freezes import Freeze
 from playbooks.guards import GuardRules
 from playbooks.operations import NotAllowed, Order, Refused
 from playbooks.playbook import Playbook
-from playbooks.refusals import Busy, HeldBack
+from playbooks.refusals import Busy, HeldBack, ParametersRefused
 from tests.fakes.clock import ManualClock
 from tests.playbooks.waist import KIM, LEE, SAM, STRANGER, Waist, gate
 from tests.playbooks.worlds import INSTANCE, NOON, alarm, metric
@@ -733,6 +733,24 @@ def test_why_says_everything(database: Database, clock: ManualClock) -> None:
     assert why.decision.is_allowed
     assert [each.split()[0] for each in why.obstacles] == ["Everything", "The", INSTANCE]
     assert len(waist.trail()) == before
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"Bogus": "1"}, 'gate has no parameter "Bogus". It takes InstanceId.'),
+        ({"instanceid": "i-1"}, 'gate has no parameter "instanceid". Did you mean "InstanceId"? It takes InstanceId.'),
+    ],
+)
+def test_why_answers_nothing_about_what_no_start_takes(
+    database: Database, clock: ManualClock, given: dict[str, Json], says: str
+) -> None:
+    """Nobody may run a playbook with a parameter that it has not."""
+    waist = Waist(database, clock, gate(), rules=rules(gate()))
+
+    with pytest.raises(ParametersRefused) as refused:
+        waist.operations.guarding.why(LEE, "gate", given)
+    assert str(refused.value) == says
 
 
 def test_a_refusal_tells_no_secret_of_the_playbook(database: Database, clock: ManualClock) -> None:

@@ -266,6 +266,7 @@ def test_guests_ask_about_themselves_only(busy: Rig) -> None:
     [
         ("why", "Say which one: `/playbook why [@user] PLAYBOOK [parameter=value …]`."),
         ("why fixx", "There is no playbook `fixx`. Did you mean `fix`?"),
+        ("why fix Bogus=1", 'fix has no parameter "Bogus". It takes InstanceId, Note, Size.'),
         ("notify", "Say which one: `/playbook notify ID`."),
         ("takeover 0123456789abcdef", "This offer is no longer open. Please start the playbook again."),
         ("pause off", "Nothing is paused."),
