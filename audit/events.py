@@ -64,7 +64,7 @@ EVENTS: Mapping[str, str] = {
     "aws.called": "an AWS operation was called: service, operation, resource, request id, error",
     "approval.asked": "people were asked to agree",
     "approval.decided": "one person approved or rejected",
-    "approval.refused": "an attempt to decide was not allowed",
+    "approval.refused": "an attempt to decide was not counted; has_right says whether that person could at all",
     "approval.concluded": "the question is closed: Approved, Rejected, TimedOut or Cancelled",
     "approval.voided": "a question, answered or not, was taken back because its plan has changed",
     "approval.reminded": "people were reminded of a question",

@@ -30,6 +30,8 @@ CHANGED: Final = "The plan changed since you were asked, so nothing was decided:
 AGAIN: Final = timedelta(seconds=30)
 """How long an answer waits when those who gave it cannot be looked at now."""
 SHORTEST_REASON: Final = 10
+RIGHTS: Final = frozenset({"Approve", "Reject", "BreakGlass", "Review"})
+"""What somebody has a right to or not; a refusal to hand over or to take back may be about another person or answer."""
 
 Attest = Callable[[str], Identity | None]
 """Who an account is now, asked anew; None = nobody can be asked about accounts of its kind. Raises Unidentified."""
@@ -314,6 +316,7 @@ class Deciding:
             except (policy.DecisionRefused, Refused) as error:
                 refusal = error
                 data: dict[str, Json] = {"request_id": request.id, "verdict": what, "reason": str(error)}
+                data["has_right"] = not (what in RIGHTS and isinstance(error, policy.NotAnApprover | policy.OwnRequest))
                 self._note(tx, request.execution_id, by, {**data, "status": str(before)})
             else:
                 self.approvals.save(tx, changed, self.clock())

@@ -31,6 +31,25 @@ def _decided(data: Data) -> str:
     return f"{verdict} step {data.get('step')}{comment}"
 
 
+_DECIDING: Mapping[str, str] = {
+    "Approve": "approve",
+    "Reject": "reject",
+    "Revoke": "take back an answer",
+    "Delegate": "hand over an answer",
+    "BreakGlass": "break the glass",
+    "Review": "review a break-glass",
+}
+
+
+def _not_decided(data: Data) -> str:
+    """Only whoever has no right to it "may not": others pressed twice, came too late or left something out."""
+    verdict, reason = str(data.get("verdict")), _short(data.get("reason"))
+    what = _DECIDING.get(verdict, verdict)
+    if data.get("has_right") is False:
+        return f"may not {what}: {reason}"
+    return f"tried to {what}, not {'counted' if verdict in ('Approve', 'Reject') else 'done'}: {reason}"
+
+
 def _workspace(data: Data) -> str:
     return f"{_short(data.get('name'), 80)} ({data.get('workspace')})"
 
@@ -69,7 +88,7 @@ _SENTENCES: Mapping[str, Callable[[Data], str]] = {
     "aws.called": _called,
     "approval.asked": lambda data: f"{data.get('step')}: asked for {data.get('minimum')} approval(s)",
     "approval.decided": _decided,
-    "approval.refused": lambda data: f"may not decide ({data.get('verdict')}): {_short(data.get('reason'))}",
+    "approval.refused": _not_decided,
     "approval.concluded": lambda data: f"{data.get('step')}: {data.get('status')}",
     "approval.voided": lambda data: f"{data.get('step')}: asked anew, because {_short(data.get('because'))}",
     "approval.reminded": lambda data: f"{data.get('step')}: reminded those who may answer",

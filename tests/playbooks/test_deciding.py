@@ -19,6 +19,7 @@ from playbooks.expiry import Expiry
 from playbooks.operations import NoLongerOpen, NotAllowed, Refused
 from playbooks.people import Identity, Person, Unidentified
 from playbooks.refusals import TargetMistyped
+from playbooks.story import sentence
 from tests.fakes.clock import ManualClock
 from tests.playbooks.waist import DIRECTORY, KIM, LEE, SAM, STRANGER, Waist, gate
 from tests.playbooks.worlds import alarm
@@ -459,6 +460,7 @@ def test_a_blow_at_the_glass_that_fails_is_noted(
         waist.operations.break_glass(waist.question().id, LEE, reason, target)
     (noted,) = waist.trail("approval.refused")
     assert (noted.event.actor.id, noted.event.data["verdict"]) == (LEE.id, "BreakGlass")
+    assert sentence(noted.event).startswith("tried to break the glass, not done: ")
 
 
 def test_an_answer_to_nothing_is_noted(database: Database, clock: ManualClock) -> None:
@@ -489,6 +491,8 @@ def test_nobody_breaks_a_glass_that_is_not_there(database: Database, clock: Manu
 
     with pytest.raises(NotAllowed):
         waist.operations.break_glass(waist.question().id, SAM, REASON, "gate")
+    (noted,) = waist.trail("approval.refused")
+    assert sentence(noted.event).startswith("may not break the glass: ")
 
 
 def test_a_review_nags_until_another_approver_closes_it(database: Database, clock: ManualClock) -> None:

@@ -9,6 +9,7 @@ import pytest
 from infra.db import Database
 from playbooks.operations import NoLongerOpen, NotAllowed, Refused
 from playbooks.people import Identity
+from playbooks.story import sentence
 from tests.fakes.clock import ManualClock
 from tests.playbooks.waist import KIM, LEE, PAUSE, SAM, STRANGER, Waist, gate
 from tests.playbooks.worlds import alarm
@@ -61,6 +62,7 @@ def test_a_stranger_decides_nothing(
     (noted,) = waist.trail("approval.refused")
     assert (noted.event.subject, noted.event.actor.id) == (execution_id, STRANGER.id)
     assert noted.event.data["verdict"] == verdict
+    assert sentence(noted.event).startswith(f"may not {verdict.lower()}: You are not among the people")
     assert waist.question().decisions == ()
 
 
@@ -72,8 +74,23 @@ def test_nobody_approves_what_they_started(database: Database, clock: ManualCloc
     with pytest.raises(NotAllowed, match="somebody else has to approve"):
         waist.operations.decide(waist.question().id, LEE, "Approve")
 
-    assert len(waist.trail("approval.refused")) == 1
+    (noted,) = waist.trail("approval.refused")
+    assert sentence(noted.event).startswith("may not approve: You started this")
     assert waist.question().decisions == ()
+
+
+def test_whoever_may_decide_is_not_said_to_have_no_right(database: Database, clock: ManualClock) -> None:
+    """They pressed twice: the story says that the second time did not count, and why."""
+    waist = Waist(database, clock, gate(minimum_approvals=2))
+    waist.run(by=LEE)
+    request_id = waist.question().id
+    waist.operations.decide(request_id, SAM, "Approve")
+
+    with pytest.raises(Refused, match="counted already"):
+        waist.operations.decide(request_id, SAM, "Approve")
+
+    (noted,) = waist.trail("approval.refused")
+    assert sentence(noted.event) == "tried to approve, not counted: Your answer has been counted already."
 
 
 def test_one_person_with_two_accounts_is_one_person(database: Database, clock: ManualClock) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from audit.events import EVENTS, Event
+from infra.canonical import Json
 from playbooks.story import sentence
 
 
@@ -21,3 +22,17 @@ def test_long_reasons_are_cut() -> None:
 
     assert len(told) < 400
     assert told.endswith("…")
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ({"verdict": "Approve", "has_right": False}, "may not approve: why"),
+        ({"verdict": "Reject", "has_right": True}, "tried to reject, not counted: why"),
+        ({"verdict": "Revoke", "has_right": True}, "tried to take back an answer, not done: why"),
+        ({"verdict": "Approve"}, "tried to approve, not counted: why"),
+    ],
+)
+def test_only_whoever_has_no_right_may_not(data: dict[str, Json], told: str) -> None:
+    """Of an old event, which does not say, nothing is claimed."""
+    assert sentence(Event("approval.refused", "e1", data={"reason": "why", **data})) == told

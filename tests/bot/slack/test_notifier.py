@@ -133,7 +133,8 @@ def test_details_stand_below_the_card(rig: Rig) -> None:
     desk.tell("aws.called", service="ec2", operation="StopInstances", resource=INSTANCE, request_id="q1", times=2)
     desk.tell("step.ended", step="stop", status="Success")
     desk.tell("step.ended", step="start", status="Failed", message="no capacity <!here>")
-    desk.tell("approval.refused", actor=LEE, verdict="Approve", reason="not listed")
+    desk.tell("approval.refused", actor=LEE, verdict="Approve", reason="not listed", has_right=False)
+    desk.tell("approval.refused", actor=LEE, verdict="Reject", reason="Please say why.", has_right=True)
     desk.tell("execution.ended", status="Failed", message="x")
 
     texts = [row["text"] for row in desk.rows() if row["kind"] == TEXT]
@@ -141,7 +142,8 @@ def test_details_stand_below_the_card(rig: Rig) -> None:
         "called ec2:DescribeInstances → Throttling",
         f"called ec2:StopInstances on {INSTANCE} (request q1)",
         "start: Failed. no capacity &lt;!here&gt;",
-        "<@U01LEEPARK>: may not decide (Approve): not listed",
+        "<@U01LEEPARK>: may not approve: not listed",
+        "<@U01LEEPARK>: tried to reject, not counted: Please say why.",
         "ended: Failed. x",
     ]
     assert {row["lane"] for row in desk.rows() if row["kind"] == TEXT} == {DETAILS}

@@ -88,4 +88,4 @@ def test_who_comes_too_late_is_not_told_off_in_the_thread(both: tuple[Rig, Rig])
 
     told = json.dumps([each["text"] for each in one.slack.messages() if each.get("thread_ts")])
     assert one.events().count("approval.refused") == 2
-    assert told.count("may not decide") == 1
+    assert told.count("may not approve") == 1
