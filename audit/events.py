@@ -56,6 +56,7 @@ EVENTS: Mapping[str, str] = {
     "step.started": "a step began; data has its resolved inputs",
     "step.waiting": "a step waits for a signal from people",
     "step.retried": "an attempt failed and another follows",
+    "step.skipped": "a person who goes step by step left a step out",
     "step.recovered": "a step was found half done after a crash and is looked at before it is repeated",
     "step.ended": "a step reached a final status",
     "signal.received": "a signal was given to an execution",

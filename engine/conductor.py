@@ -16,6 +16,7 @@ from engine.execution import Change, Execution, Status, StepExecution
 from engine.rules import Rules, effect_token
 from engine.run import Run
 from engine.signals import Signal, SignalRefused, SignalType
+from infra.canonical import Json
 
 STEPS_AT_ONCE = 50
 """How many steps without a side effect one transaction may take; the rest follow in the next."""
@@ -139,8 +140,12 @@ def receive(state: Execution, signal: Signal, rules: Rules) -> Change:
     """A signal from outside. Raises SignalRefused when it does not fit the state."""
     if state.is_over:
         raise SignalRefused(f"execution {state.id} is over ({state.status})")
-    run = Run(state, rules)
-    run.say("signal.received", actor=signal.actor, signal=str(signal.type), payload=dict(signal.payload))
+    run, target = Run(state, rules), state.step.name if state.step else ""
+    if signal.type is SignalType.START_STEP:
+        target = signal.payload.get("StepName") or state.upcoming or ""
+        _leave_out(run, target, signal.actor)
+    payload: dict[str, Json] = dict(signal.payload)
+    run.say("signal.received", actor=signal.actor, signal=str(signal.type), payload=payload, step=target)
     match signal.type:
         case SignalType.START_STEP:
             run.release(signal.payload.get("StepName", ""))
@@ -151,6 +156,21 @@ def receive(state: Execution, signal: Signal, rules: Rules) -> Change:
         case _:
             _to_action(run, signal)
     return run.change()
+
+
+def _leave_out(run: Run, target: str | None, actor: Actor) -> None:
+    """Say which steps a person passes over by going on at one that comes later, or by calling it done (None).
+
+    Where no success leads from the one to the other, only the step that was waited for is known to be left out.
+    """
+    name, passed = run.state.upcoming, list[str]()
+    while name and name != target and name not in passed:
+        passed.append(name)
+        name = run.onward(run.rules.step(name))
+    passed = passed if name == target else passed[:1]
+    for each in passed:
+        run.say("step.skipped", actor=actor, step=each)
+    run.state = replace(run.state, skipped=(*run.state.skipped, *passed))
 
 
 def _to_action(run: Run, signal: Signal) -> None:
@@ -182,6 +202,7 @@ def stop(state: Execution, actor: Actor, rules: Rules, *, kind: Literal["Cancel"
     if kind == "Complete":
         if state.mode != "Interactive" or state.phase != "held":
             raise InvalidStatus("only an interactive execution that waits for its next step can be completed")
+        _leave_out(run, None, actor)
         run.finish()
         return run.change()
     if state.status is Status.CANCELLING:

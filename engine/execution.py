@@ -104,6 +104,8 @@ class Execution:
     """Name of the step to begin next while no step is current."""
     first: tuple[str, ...] = ()
     """Steps to take, each when the one before has succeeded, before the document's own flow (engine/resumption.py)."""
+    skipped: tuple[str, ...] = ()
+    """Steps that whoever goes step by step has left out."""
     steps: tuple[StepExecution, ...] = ()
     current: int | None = None
     loop: LoopFrame | None = None

@@ -36,6 +36,8 @@ class Resumption:
     bad: Status | None = None
     """How a critical step ended that failed before, and that the document went on after."""
     message: str = ""
+    skipped: tuple[str, ...] = ()
+    """Steps that were left out before."""
 
     @property
     def step(self) -> str:
@@ -54,6 +56,7 @@ class Resumption:
             first=self.first[1:],
             bad=self.bad,
             failure_message=self.message,
+            skipped=self.skipped,
         )
 
 
@@ -74,7 +77,8 @@ def resumption(state: Execution, document: Document, now: datetime) -> Resumptio
     status, message = (
         (Status.FAILED if bad.status is Status.CANCELLED else bad.status, bad.failure_message) if bad else (None, "")
     )
-    return Resumption(state.id, done, dict(state.variables), (*asked, failed.name), status, message)
+    first = (*asked, failed.name)
+    return Resumption(state.id, done, dict(state.variables), first, status, message, state.skipped)
 
 
 def _is_critical(document: Document, name: str) -> bool:

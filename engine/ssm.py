@@ -122,7 +122,9 @@ class SsmEngine:
         if not self._ssm.tell(tx, _signal_id(told, len(state.steps)), execution_id, "signal", told):
             return
         payload: dict[str, Json] = dict(signal.payload)
-        event = Event("signal.received", state.id, signal.actor, {"signal": str(signal.type), "payload": payload})
+        named = signal.payload.get("StepName", "") or told["step"]
+        data: dict[str, Json] = {"signal": str(signal.type), "payload": payload, "step": named}
+        event = Event("signal.received", state.id, signal.actor, data)
         self._store.save(tx, Change(state, (event,)), self._clock())
         self._ssm.wake(tx, execution_id, self._clock())
 

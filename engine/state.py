@@ -76,4 +76,4 @@ def _value(name: str, value: Any) -> Any:
         return Actor(*value)
     if name in ("status", "bad"):
         return Status(value)
-    return tuple(value) if name in ("secrets", "first") else value
+    return tuple(value) if name in ("secrets", "first", "skipped") else value

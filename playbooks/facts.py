@@ -28,6 +28,8 @@ class StepFacts:
     outputs: Mapping[str, Json] = field(default_factory=dict)
     id: str = ""
     """The step execution's; "" while it is ahead."""
+    is_skipped: bool = False
+    """Whether a person has left it out; it is Pending then, as SSM has no such status."""
 
 
 @dataclass(frozen=True, slots=True)

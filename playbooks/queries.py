@@ -418,10 +418,18 @@ def targets_of(state: Execution, document: Document) -> tuple[str, ...]:
 
 def _steps(state: Execution, document: Document) -> tuple[StepFacts, ...]:
     latest: Mapping[str, StepExecution] = {step.name: step for step in state.steps}
-    facts = []
+    skipped, facts = {*state.skipped}, []
+    skipped |= {inner.name for spec in document.steps if spec.name in skipped for inner in spec.steps}
     for spec in document.all_steps():
         step = latest.get(spec.name)
-        blank = StepFacts(spec.name, spec.action, str(Status.PENDING), spec.description, max_attempts=spec.max_attempts)
+        blank = StepFacts(
+            spec.name,
+            spec.action,
+            str(Status.PENDING),
+            spec.description,
+            max_attempts=spec.max_attempts,
+            is_skipped=step is None and spec.name in skipped,
+        )
         facts.append(blank if step is None else _told(blank, step))
     return tuple(facts)
 

@@ -50,6 +50,15 @@ def _not_decided(data: Data) -> str:
     return f"tried to {what}, not {'counted' if verdict in ('Approve', 'Reject') else 'done'}: {reason}"
 
 
+def _signalled(data: Data) -> str:
+    """By its effect where the event says which step; older ones do not."""
+    signal, step = str(data.get("signal")), data.get("step")
+    if signal == "Resume" and step == "":
+        return "let the remaining steps run without asking"
+    verb = {"StartStep": "started", "Resume": "resumed", "StopStep": "stopped"}.get(signal)
+    return f"{verb} step {step}" if verb and step else f"signal {signal}"
+
+
 def _workspace(data: Data) -> str:
     return f"{_short(data.get('name'), 80)} ({data.get('workspace')})"
 
@@ -82,7 +91,8 @@ _SENTENCES: Mapping[str, Callable[[Data], str]] = {
     ),
     "step.recovered": lambda data: f"{data.get('step')}: found half done after a restart; looking before repeating",
     "step.ended": _ended,
-    "signal.received": lambda data: f"signal {data.get('signal')}",
+    "step.skipped": lambda data: f"skipped step {data.get('step')}",
+    "signal.received": _signalled,
     "signal.accepted": lambda data: f"AWS took {data.get('signal')} for step {data.get('step')}",
     "signal.refused": lambda data: f"signal {data.get('signal')} was refused: {_short(data.get('reason'))}",
     "aws.called": _called,

@@ -11,6 +11,7 @@ from engine.actions.sleep import Sleep
 from engine.document import OutputSpec
 from engine.execution import Status
 from engine.signals import Signal, SignalRefused, SignalType
+from engine.state import decode, encode
 from tests.engine.worlds import BAD, FINAL_BAD, LEE, NOON, OK, World, poll, runbook, step
 
 DURATION = {"Duration": "PT10M"}
@@ -388,6 +389,23 @@ def test_interactive_mode_holds_before_each_step() -> None:
     world.keep(conductor.stop(world.state, LEE, world.rules, kind="Complete"))
 
     assert world.state.status is Status.SUCCESS
+
+
+def test_what_a_person_passes_over_is_told() -> None:
+    """By going on at a later step, as SSM's StartStep lets them, and by calling it done; the trail has who it was."""
+    names = ("a", "b", "c", "d", "e")
+    world = World(runbook(*map(step, names)), {name: [OK] for name in names}, mode="Interactive")
+    world.play()
+    world.signal(SignalType.START_STEP, StepName="c")
+    world.signal(SignalType.START_STEP, StepName="d")
+    world.keep(conductor.stop(world.state, LEE, world.rules, kind="Complete"))
+
+    told = [each for each in world.events if each.name in ("step.skipped", "signal.received")]
+    assert [str(each.data["step"]) for each in told] == ["a", "b", "c", "d", "e"]
+    assert [each.name.partition(".")[0] for each in told] == ["step", "step", "signal", "signal", "step"]
+    assert {each.actor for each in told} == {LEE}
+    assert world.state.skipped == ("a", "b", "e")
+    assert decode(encode(world.state), version=0).skipped == world.state.skipped
 
 
 def test_loop_over_items() -> None:

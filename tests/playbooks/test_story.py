@@ -27,6 +27,22 @@ def test_long_reasons_are_cut() -> None:
 @pytest.mark.parametrize(
     ("data", "told"),
     [
+        ({"signal": "StartStep", "step": "boot"}, "started step boot"),
+        ({"signal": "Resume", "step": "halt"}, "resumed step halt"),
+        ({"signal": "Resume", "step": ""}, "let the remaining steps run without asking"),
+        ({"signal": "StopStep", "step": "boot"}, "stopped step boot"),
+        ({"signal": "Approve", "step": "ask"}, "signal Approve"),
+        ({"signal": "Resume"}, "signal Resume"),
+    ],
+)
+def test_a_signal_is_told_by_what_it_does(data: dict[str, Json], told: str) -> None:
+    """Where the event says which step; of an old one only its name is known."""
+    assert sentence(Event("signal.received", "e1", data=data)) == told
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
         ({"verdict": "Approve", "has_right": False}, "may not approve: why"),
         ({"verdict": "Reject", "has_right": True}, "tried to reject, not counted: why"),
         ({"verdict": "Revoke", "has_right": True}, "tried to take back an answer, not done: why"),

@@ -69,10 +69,15 @@ def _state(facts: ExecutionFacts) -> str:
         if facts.approval is not None and facts.approval.status == "Waiting":
             return "Waiting for approval"
         if facts.held is not None:
-            return "Waiting for the next step" if facts.held else "All steps are done"
+            return "Waiting for the next step" if facts.held else _nothing_left(facts)
         if facts.approval is not None and not paused(facts):
             return GOING_ON
     return TITLES.get(facts.status, facts.status)
+
+
+def _nothing_left(facts: ExecutionFacts) -> str:
+    """What is said before somebody presses *Finish*: done is only what has run."""
+    return "All steps are done or skipped" if any(each.is_skipped for each in facts.steps) else "All steps are done"
 
 
 def _parts(facts: ExecutionFacts) -> Iterable[Block]:
@@ -245,7 +250,7 @@ def _concluded(approval: ApprovalFacts) -> str:
 
 
 def _progress(facts: ExecutionFacts) -> str:
-    began = [step for step in facts.steps if step.status != "Pending"]
+    began = [step for step in facts.steps if step.status != "Pending" or step.is_skipped]
     done = sum(step.status == "Success" for step in began)
     ahead = len(facts.steps) - len(began)
     told = [step for step in began if step.status != "Success"] if done > MOST_UNFOLDED else began
@@ -257,7 +262,7 @@ def _progress(facts: ExecutionFacts) -> str:
         lines.append(
             f":point_right: Next: *{t.line(held.description or held.name, 200)}* {t.code(t.cut(held.name, 60))}"
         )
-    if ahead and not facts.is_over:
+    if ahead and not facts.is_over and facts.held != "":
         lines.append(f":white_circle: up to {ahead} more")
     return "\n".join(lines) or ":white_circle: not begun"
 
@@ -265,6 +270,8 @@ def _progress(facts: ExecutionFacts) -> str:
 def _step(step: StepFacts) -> str:
     emoji, word = t.STATUS.get(step.status, (":grey_question:", step.status))
     name = t.line(step.description or step.name, 200)
+    if step.is_skipped:
+        return f":fast_forward: *{name}*: skipped"
     if step.status == "Success":
         return f"{emoji} {name}"
     say = f" ({t.line(step.say, 120)})" if step.say and step.status in ("InProgress", "Cancelling") else ""

@@ -92,7 +92,7 @@ def stopped(facts: ExecutionFacts) -> str:
     lines = [f":octagonal_sign: *Stopped{by}.* Nothing was taken back by itself."]
     lines += [f"• {t.line(each, 300)}" for each in what_stays(facts.steps)[:MOST_TOLD]]
     lines += [f"• :warning: {t.line(each, 300)}" for each in what_was_left_half_done(facts.steps)[:MOST_TOLD]]
-    ahead = [step.name for step in facts.steps if step.status == "Pending"]
+    ahead = [step.name for step in facts.steps if step.status == "Pending" and not step.is_skipped]
     if ahead:
         lines.append(f"Not begun: {', '.join(t.code(t.cut(name, 60)) for name in ahead[:MOST_TOLD])}.")
     if len(lines) == 1 + bool(ahead):

@@ -11,6 +11,7 @@ from playbooks.timeline import outcome
 
 EXPORT: Final = "timeline_export"
 FILES: Final = {"json": "JSON, with the hashes of the audit", "md": "Markdown, for the review"}
+STEERING: Final = frozenset({"StartStep", "Resume", "StopStep"})
 NO_FILES: Final = "I may not upload files here (scope `files:write`), so this is its beginning:"
 
 
@@ -28,10 +29,15 @@ def story(facts: ExecutionFacts, entries: Sequence[TimelineEntry]) -> Mapping[st
 
 
 def _matters(entry: TimelineEntry) -> bool:
-    """Whether somebody who takes over wants to read it: not what only looked, nor that a step began."""
+    """Whether somebody who takes over wants to read it: not what only looked, nor that a step began by itself.
+
+    Answers to a question are told by the question's own events.
+    """
     if entry.name == "aws.called":
         return not str(entry.data.get("operation", "")).lower().startswith(READS) or bool(entry.data.get("error"))
-    return entry.name not in ("step.started", "signal.received")
+    if entry.name == "signal.received":
+        return entry.data.get("signal") in STEERING
+    return entry.name != "step.started"
 
 
 def exported(facts: ExecutionFacts, ending: str) -> str:

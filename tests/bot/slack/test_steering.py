@@ -12,6 +12,7 @@ from bot.slack.blocks.controls import FINISH, RESUME, RETRY, RUN_ON, RUN_STEP, S
 from bot.slack.blocks.form import STEPWISE
 from infra.aws_errors import AwsRefused
 from infra.db import Database
+from playbooks.timeline import as_json, as_markdown
 from tests.bot.slack.rig import Rig, library
 from tests.fakes.aws import QuietAws
 from tests.fakes.strict_slack import StrictSlack
@@ -138,6 +139,59 @@ def test_a_question_is_never_skipped(rig: Rig) -> None:
 
     assert "cannot be skipped: it asks people" in rig.whispers()[-1]
     assert status(rig) == ("Waiting", "ask")
+
+
+def story(rig: Rig, ending: str) -> str:
+    """The newest run's story as a file."""
+    facts = rig.newest()
+    tell = as_markdown if ending == "md" else as_json
+    return tell(facts, rig.service.queries.timeline(facts.id))
+
+
+def test_what_was_skipped_started_and_resumed_is_told_with_who_did_it(rig: Rig) -> None:
+    """On the card while it waits and when it is over, in the story that is posted, in the trail and its exports."""
+    facts = rig.started("run power i-1 --step")
+    for action in (SKIP_STEP, APPROVE, SKIP_STEP, RUN_STEP, RESUME):
+        press(rig, action, rig.sam if action == APPROVE else "")
+    waiting = str(rig.card()["blocks"])
+    press(rig, FINISH)
+    over = str(rig.card()["blocks"])
+
+    for card in (waiting, over):
+        assert ":fast_forward: *look*: skipped" in card
+        assert ":fast_forward: *halt*: skipped" in card
+        assert " more" not in card
+    assert "All steps are done or skipped" in waiting
+    rig.command(f"timeline {facts.id[:8]}")
+    rig.settle()
+    posted = str(rig.slack.messages()[-1]["blocks"])
+    for said in (
+        "skipped step look", "started step ask", "skipped step halt", "started step boot", "started step tell",
+        "resumed step tell",
+    ):  # fmt: skip
+        assert f"Lee Park {said}" in posted
+        assert f"| Lee Park | {said} |" in story(rig, "md")
+        assert f'"text": "{said}"' in story(rig, "json")
+
+
+def test_the_last_step_can_be_skipped_and_that_is_told(rig: Rig) -> None:
+    """It ends the run, and the trail has who left it out."""
+    rig.started("run power i-1 --step")
+    for action in (RUN_STEP, RUN_STEP, APPROVE, RUN_STEP, RUN_STEP, SKIP_STEP):
+        press(rig, action, rig.sam if action == APPROVE else "")
+
+    assert status(rig) == ("Success", None)
+    assert ":fast_forward: *tell*: skipped" in str(rig.card()["blocks"])
+    assert "| Lee Park | skipped step tell |" in story(rig, "md")
+
+
+def test_running_the_rest_is_told_with_who_asked_for_it(rig: Rig) -> None:
+    """Nothing is said to be skipped."""
+    rig.started("run power i-1 --step")
+    press(rig, RUN_ON)
+
+    assert "| Lee Park | let the remaining steps run without asking |" in story(rig, "md")
+    assert "step.skipped" not in rig.events()
 
 
 def test_somebody_who_may_not_steer_is_refused(rig: Rig) -> None:

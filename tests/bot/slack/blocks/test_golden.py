@@ -30,6 +30,7 @@ GOLDEN = Path(__file__).parent.parent / "golden"
 
 STOPPING = f.step("stop", "InProgress", say="i-0b7d1c44e9f2a6d35 is stopping")
 PENDING = f.step("start", "Pending")
+SKIPPED = f.step("start", "Pending", is_skipped=True)
 STOPPED = f.step("stop", inputs={"InstanceIds": ["i-0b7d1c44e9f2a6d35"], "DesiredState": "stopped"})
 PAUSED = f.execution(
     approval=None, approvals=(), steps=(f.step("look", "Waiting", action="aws:pause", id="s1"),), started_by=f.SAM
@@ -60,6 +61,8 @@ CARDS: Mapping[str, ExecutionFacts] = {
     "held": f.answered("Waiting", STOPPED, PENDING, held="start", skip_to="look"),
     "held_at_a_question": f.answered("Waiting", STOPPED, PENDING, held="approve"),
     "all_steps_done": f.answered("Waiting", STOPPED, held=""),
+    "steps_skipped": f.answered("Waiting", STOPPED, SKIPPED, f.step("mend", "Pending"), held=""),
+    "success_with_skipped": f.answered("Success", STOPPED, SKIPPED),
     "retryable": f.answered("Failed", STOPPED, f.step("start", "Failed"), retry_step="start"),
     "retried": f.answered("Failed", f.step("start", "Failed"), retry_step="start", retried_as="c0ffee00-1"),
     "folded": f.answered(
@@ -242,7 +245,10 @@ def test_the_story() -> None:
     """The hand-over: who did what, in order, and the button that exports it."""
     began, looked = f.line(1), replace(f.line(4), name="aws.called", data={"operation": "DescribeInstances"})
     agreed, ended = replace(f.line(2, "approved it"), name="approval.decided"), replace(f.line(3), name="step.ended")
-    story = [began, agreed, ended, looked]
+    signal = replace(f.line(5, "signal Approve"), name="signal.received", data={"signal": "Approve"})
+    resumed = replace(f.line(6, "resumed step halt"), name="signal.received", data={"signal": "Resume", "step": "halt"})
+    skipped = replace(f.line(7, "skipped step start"), name="step.skipped", data={"step": "start"})
+    story = [began, agreed, ended, looked, signal, resumed, skipped]
     told = story_blocks.story(f.answered("Success"), story)
 
     check_message(told["blocks"])
