@@ -1,7 +1,7 @@
 """The story of an execution for a post-incident review: Markdown for people, JSON with the audit's hashes. Pure."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from audit.events import Actor
@@ -63,7 +63,12 @@ def _page(facts: ExecutionFacts, entries: Sequence[TimelineEntry]) -> Iterator[s
 
 def as_json(facts: ExecutionFacts, entries: Sequence[TimelineEntry]) -> str:
     """Everything the Markdown says and the data of each event, each with its hash and place in the chain."""
-    found = {
+    return json.dumps(as_plain(facts, entries), indent=2, ensure_ascii=False) + "\n"
+
+
+def as_plain(facts: ExecutionFacts, entries: Sequence[TimelineEntry]) -> dict[str, Json]:
+    """The same as one JSON object: a head, and the events."""
+    return {
         "execution": facts.id,
         "playbook": facts.playbook,
         "title": facts.title,
@@ -72,7 +77,7 @@ def as_json(facts: ExecutionFacts, entries: Sequence[TimelineEntry]) -> str:
         "region": facts.region,
         "account": facts.account,
         "targets": list(facts.targets),
-        "started_by": _actor(facts.started_by),
+        "started_by": dict(_actor(facts.started_by)),
         "started_at": facts.started_at.isoformat(),
         "ended_at": facts.ended_at.isoformat() if facts.ended_at else None,
         "failure": facts.failure_message,
@@ -80,7 +85,6 @@ def as_json(facts: ExecutionFacts, entries: Sequence[TimelineEntry]) -> str:
         "retried_as": facts.retried_as or None,
         "events": [_event(entry) for entry in entries],
     }
-    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
 
 
 def _event(entry: TimelineEntry) -> dict[str, Json]:
@@ -93,36 +97,6 @@ def _event(entry: TimelineEntry) -> dict[str, Json]:
         "data": dict(entry.data),
         "hash": entry.hash,
     }
-
-
-class NoExport(ValueError):
-    """The file is not a story in JSON, as `playbook-bot timeline --format json` and *Export* give it."""
-
-
-def exported(text: str) -> tuple[str, Sequence[Mapping[str, Json]]]:
-    """(execution, events) of a story that was exported as JSON. Raises NoExport."""
-    try:
-        found = json.loads(text)
-        execution, events = found["execution"], found["events"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise NoExport(str(NoExport.__doc__)) from error
-    if not isinstance(execution, str) or not isinstance(events, list) or not all(isinstance(e, dict) for e in events):
-        raise NoExport(str(NoExport.__doc__))
-    return execution, events
-
-
-def differences(events: Sequence[Mapping[str, Json]], entries: Sequence[TimelineEntry]) -> list[str]:
-    """Where an export is not what the trail says, in words; how an event is worded may change with the program."""
-    trail = {entry.seq: _event(entry) for entry in entries}
-    seen = {event.get("seq"): event for event in events}
-    last = max((seq for seq in seen if isinstance(seq, int)), default=0) or max(trail, default=0)
-    found = [f"event {seq} is not in the trail of this execution" for seq in seen if seq not in trail]
-    for seq, told in trail.items():
-        if seq not in seen and seq <= last:
-            found.append(f"event {seq} is missing")
-        elif seq in seen and {**seen[seq], "text": ""} != {**told, "text": ""}:
-            found.append(f"event {seq} is not as the trail has it")
-    return found
 
 
 def _actor(actor: Actor) -> dict[str, str]:

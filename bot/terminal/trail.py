@@ -1,7 +1,7 @@
 """`playbook-bot audit show | verify | export`, and `playbook-bot timeline`."""
 
 import sys
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import click
 
@@ -10,8 +10,14 @@ from audit.export import export as export_rows
 from bot.service import Service
 from bot.terminal.answers import NOT_SUCCESSFUL, print_json, print_table, sentences
 from bot.terminal.files import decoded
+from playbooks import proof
 from playbooks.queries import NotFound
-from playbooks.timeline import NoExport, as_json, as_markdown, differences, exported
+from playbooks.timeline import as_json, as_markdown
+
+ONLY_WORDS: Final = (
+    "the facts agree with the trail, and words do not: another version of the program has written them, or somebody "
+    "has changed them; the data of these events counts"
+)
 
 
 @click.group()
@@ -49,31 +55,40 @@ def verify(story: BinaryIO | None, *, as_json: bool) -> None:
     with Service.opened() as service:
         with service.db.reading(patient=True) as connection:
             verdict = service.audit.verify(connection)
-        wrong = _differences(service, text) if story is not None else []
+        proved = _proved(service, text) if story is not None else proof.Proof()
     if as_json:
         chain = "valid" if verdict.is_valid else "broken"
         broken = {"broken_at": verdict.broken_at, "reason": verdict.reason} if not verdict.is_valid else {}
-        told = {"differences": list(wrong)} if story is not None else {}
+        told = {"differences": proved.facts, "words": proved.words, "notes": proved.notes} if story is not None else {}
         print_json({"events": verdict.events, "chain": chain, "head": verdict.head, **broken, **told})
     elif verdict.is_valid:
         click.echo(f"valid: {verdict.events} events, head {verdict.head}")
     else:
         click.echo(f"BROKEN: {verdict.reason}", err=True)
     if story is not None and not as_json:
-        for each in wrong:
-            click.echo(f"{story.name}: {each}", err=True)
-        if not wrong:
-            click.echo(f"{story.name}: every event is as the trail has it")
-    if not verdict.is_valid or wrong:
+        _tell(story.name, proved)
+    if not verdict.is_valid or not proved.is_whole:
         sys.exit(NOT_SUCCESSFUL)
 
 
-def _differences(service: Service, text: str) -> list[str]:
+def _proved(service: Service, text: str) -> proof.Proof:
     try:
-        execution, events = exported(text)
-        return differences(events, service.queries.timeline(execution))
-    except (NoExport, NotFound) as error:
-        return [str(error)]
+        story = proof.read(text)
+        facts, entries = service.queries.execution(story.execution), service.queries.timeline(story.execution)
+        return proof.prove(story, facts, entries)
+    except (proof.NoExport, NotFound) as error:
+        return proof.Proof((str(error),))
+
+
+def _tell(name: str, proved: proof.Proof) -> None:
+    for each in (*proved.facts, *proved.words):
+        click.echo(f"{name}: {each}", err=True)
+    if proved.words and not proved.facts:
+        click.echo(f"{name}: {ONLY_WORDS}", err=True)
+    if proved.is_whole:
+        click.echo(f"{name}: every event is as the trail has it, with its words, and so is what stands above them")
+    for each in proved.notes:
+        click.echo(f"{name}: note: {each}")
 
 
 @audit.command()

@@ -74,24 +74,43 @@ def test_json_has_the_hashes_and_no_secret(execution: str) -> None:
 def altered(story: dict[str, Any], change: str) -> dict[str, Any]:
     """The story after somebody has helped it along."""
     first, *others = story["events"]
-    changed = {
-        "nothing": [first, *others],
+    events = {
         "actor": [{**first, "actor": {**first["actor"], "name": "Somebody else"}}, *others],
         "data": [{**first, "data": {**first["data"], "parameters": {}}}, *others],
+        "text": [{**first, "text": "started nothing at all"}, *others],
         "left out": others,
         "added": [first, *others, {**first, "seq": 9999}],
-    }[change]
-    return {**story, "events": changed}
+        "twice": [{**first, "text": "started nothing at all"}, first, *others],
+    }
+    head: dict[str, dict[str, Any]] = {
+        "status": {"status": "Success"},
+        "ended": {"ended_at": "2026-03-01T03:00:00+00:00"},
+        "starter": {"started_by": {**story["started_by"], "name": "Somebody else"}},
+        "title": {"title": "Nothing of importance"},
+        "targets": {"targets": ["i-1"]},
+        "more": {"approved_by": "Kim Bell"},
+    }
+    changed = {**story, "events": events.get(change, [first, *others]), **head.get(change, {})}
+    return {name: value for name, value in changed.items() if (change, name) != ("less", "failure")}
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ("nothing", "every event is as the trail has it"),
-        ("actor", "event 1 is not as the trail has it"),
-        ("data", "event 1 is not as the trail has it"),
+        ("nothing", "every event is as the trail has it, with its words, and so is what stands above them"),
+        ("actor", "event 1 is not as the trail has it: actor"),
+        ("data", "event 1 is not as the trail has it: data"),
+        ("text", 'event 1 has the facts of the trail, but says "started nothing at all", where this version says "st'),
         ("left out", "event 1 is missing"),
         ("added", "event 9999 is not in the trail of this execution"),
+        ("twice", "event 1 stands there 2 times"),
+        ("status", 'it says that it ended ("Success"), and none of its events does'),
+        ("ended", "it says that it ended"),
+        ("starter", 'started_by is {"kind": "person", "id": "person:lee", "name": "Somebody else"}, and would be {'),
+        ("title", 'title is "Nothing of importance", and would be "A nap | now"'),
+        ("targets", 'targets is ["i-1"], and would be []'),
+        ("more", '"approved_by" above the events is no part of an export'),
+        ("less", "failure is missing above the events"),
     ],
 )
 def test_an_exported_story_is_proved(execution: str, tmp_path: Path, change: str, said: str) -> None:
@@ -103,12 +122,20 @@ def test_an_exported_story_is_proved(execution: str, tmp_path: Path, change: str
 
     assert said in found.output
     assert found.exit_code == (0 if change == "nothing" else 1)
+    assert ("the facts agree with the trail, and words do not" in found.output) == (change == "text")
+    assert ("every event is as the trail has it" in found.output) == (change == "nothing")
 
 
 def test_what_is_no_story_is_said(execution: str, tmp_path: Path) -> None:
     """Any other file, and a story of an execution that is not here."""
     file = tmp_path / "story.json"
-    for text, said in (("{", "not a story in JSON"), ('{"execution": "0000-0000", "events": []}', "no execution")):
+    for text, said in (
+        ("{", "not a story in JSON"),
+        ("[" * 100_000, "not a story in JSON"),
+        ('{"execution": "0000-0000", "events": [{"seq": [1]}]}', "not a story in JSON"),
+        ('{"execution": "0000-0000", "events": [{"seq": 1, "text": "a", "text": "b"}]}', "not a story in JSON"),
+        ('{"execution": "0000-0000", "events": []}', "no execution"),
+    ):
         file.write_text(text, encoding="utf-8")
         found = CliRunner().invoke(cli, ["audit", "verify", "--json", str(file)])
         assert said in json.loads(found.output)["differences"][0]
