@@ -18,10 +18,11 @@ from engine.secrets import masking_of
 from infra.canonical import Json
 from infra.clock import Clock
 from infra.db import Database, Transaction
+from playbooks import glass
 from playbooks.answering import Answering
 from playbooks.asking import Asking, is_waiting_for, top_of
 from playbooks.people import Identity, Unidentified, actor_of
-from playbooks.refusals import NoLongerOpen, NotAllowed, Refused, SituationChanged, TargetMistyped
+from playbooks.refusals import Mistyped, NoLongerOpen, NotAllowed, Refused, SituationChanged
 from playbooks.situation import Known, Situation, from_kept
 from playbooks.starters import Starters
 
@@ -29,7 +30,6 @@ UNKNOWN: Final = "This request is not known here. Nothing was decided."
 CHANGED: Final = "The plan changed since you were asked, so nothing was decided: {}. It is asked anew."
 AGAIN: Final = timedelta(seconds=30)
 """How long an answer waits when those who gave it cannot be looked at now."""
-SHORTEST_REASON: Final = 10
 RIGHTS: Final = frozenset({"Approve", "Reject", "BreakGlass", "Review"})
 """What somebody has a right to or not; a refusal to hand over or to take back may be about another person or answer."""
 
@@ -253,7 +253,7 @@ class Deciding:
         return by or self.answering.directory.of_person(account)
 
     def break_glass(self, request_id: str, by: Identity, reason: str, target: str) -> None:
-        """Decide alone in an emergency. Raises NotAllowed (audited), NoLongerOpen, TargetMistyped, Refused."""
+        """Decide alone in an emergency. Raises NotAllowed (audited), NoLongerOpen, Mistyped."""
 
         def break_it(tx: Transaction, request: ApprovalRequest, state: Execution | None) -> ApprovalChange:
             now = self.clock()
@@ -268,10 +268,9 @@ class Deciding:
             if int(str(state.step.inputs.get("MinRequiredApprovals") or 1)) > len(agreed):
                 raise policy.NotAnApprover("The runbook itself wants several approvers, so nobody can decide alone.")
             names = self.targets(tx, state) or (request.playbook or request.title,)
-            if target.strip() not in names:
-                raise TargetMistyped("Type the name of what it works on exactly as the card shows it.")
-            if len(reason.strip()) < SHORTEST_REASON:
-                raise Refused(f"Say why, in at least {SHORTEST_REASON} characters: everybody will read it.")
+            problems = glass.problems(reason, target, names)
+            if problems:
+                raise Mistyped(problems)
             said = _masked(state, reason.strip())
             return policy.break_glass(request, actor_of(by), said, target.strip(), now=now, account=by.account)
 

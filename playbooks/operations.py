@@ -296,7 +296,7 @@ class Operations:
         self._deciding.delegate(request_id, by, to)
 
     def break_glass(self, request_id: str, by: Identity, reason: str, target: str) -> None:
-        """Decide alone in an emergency. Raises NotAllowed (audited), NoLongerOpen, TargetMistyped, Refused."""
+        """Decide alone in an emergency. Raises NotAllowed (audited), NoLongerOpen, Mistyped, Refused."""
         self._may_answer(request_id, by, "BreakGlass")
         self._deciding.break_glass(request_id, by, reason, target)
 

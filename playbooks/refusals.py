@@ -78,8 +78,12 @@ class SituationChanged(Refused):
         self.news, self.mark = news, mark
 
 
-class TargetMistyped(Refused):
-    """What was typed is not the name of what the execution works on; the glass stays whole."""
+class Mistyped(Refused):
+    """What was typed does not break the glass; `problems` maps a field, reason or target, to its sentence."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__(" ".join(problems.values()))
+        self.problems = dict(problems)
 
 
 class InvalidLibrary(Exception):

@@ -12,7 +12,8 @@ from bot.slack.blocks import card, form, replies
 from bot.slack.blocks import text as t
 from bot.slack.door import SlackDoor, pressed
 from infra.canonical import digest
-from playbooks.refusals import SituationChanged
+from playbooks.glass import REASON, TARGET
+from playbooks.refusals import Mistyped, SituationChanged
 
 log = structlog.get_logger()
 
@@ -135,13 +136,20 @@ class ApprovalListeners:
         ack()
 
     def broken(self, ack: Ack, body: dict[str, Any], view: dict[str, Any]) -> None:
-        """The reason and the name came back."""
-        reason, target = _typed(view, "reason"), _typed(view, "target")
-        _answer(
-            ack,
-            "target",
-            self._do(body, lambda by: self._door.operations.break_glass(_metadata(view), by, reason, target)),
-        )
+        """The reason and the name came back; what is wrong with either is said beside it."""
+        problems: dict[str, str] = {}
+
+        def break_it(by: Any) -> None:
+            try:
+                self._door.operations.break_glass(_metadata(view), by, _typed(view, REASON), _typed(view, TARGET))
+            except Mistyped as mistyped:
+                problems.update(mistyped.problems)
+
+        text = self._do(body, break_it)
+        if problems:
+            ack(response_action="errors", errors=problems)
+        else:
+            _answer(ack, REASON, text)
 
     def _open(self, body: dict[str, Any], client: WebClient, view: Callable[[Any], Mapping[str, Any]]) -> None:
         """Open a form about an open question, for somebody who is known; else say why not."""

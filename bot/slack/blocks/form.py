@@ -9,6 +9,7 @@ from bot.slack.blocks import text as t
 from bot.slack.blocks.inputs import PREFIX, Pickers, input_of, option, parameter_of, submitted
 from bot.slack.blocks.text import Block
 from playbooks.facts import PlaybookFacts
+from playbooks.glass import REASON, SHORTEST_REASON, TARGET
 
 __all__ = ["PREFIX", "submitted"]
 
@@ -182,10 +183,11 @@ def break_glass_form(request_id: str, title: str, targets: Sequence[str]) -> Blo
     warning = ":rotating_light: You decide *alone*. The approvers are told, and it will be reviewed."
     typed: Block = {"type": "plain_text_input", "action_id": "value", "max_length": 255}
     label = t.plain("Type what it works on, as it stands above", 2000)
+    hint = t.plain(f"At least {SHORTEST_REASON} characters.", 2000)
     blocks = [
         t.section("what", f"{warning}\nIt works on {named}.\n{t.line(title, 1000)}"),
-        _reason("Why can it not wait? (everybody will read it)", is_optional=False),
-        {"type": "input", "block_id": "target", "label": label, "element": typed},
+        {**_reason("Why can it not wait? (everybody will read it)", is_optional=False), "hint": hint},
+        {"type": "input", "block_id": TARGET, "label": label, "element": typed},
     ]
     return _asking(BREAK_GLASS, "Break the glass", {"request_id": request_id}, blocks)
 
@@ -199,7 +201,7 @@ def confirm_form(request_id: str, seen: str, news: Sequence[str]) -> Block:
 
 def _reason(label: str, *, is_optional: bool) -> Block:
     element = {"type": "plain_text_input", "action_id": "value", "multiline": True, "max_length": 1000}
-    block: Block = {"type": "input", "block_id": "reason", "optional": is_optional}
+    block: Block = {"type": "input", "block_id": REASON, "optional": is_optional}
     return {**block, "label": t.plain(label, 2000), "element": element}
 
 

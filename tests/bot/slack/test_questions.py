@@ -91,6 +91,22 @@ def test_the_glass_is_broken_in_a_form_and_everybody_hears_of_it(bot: Rig) -> No
     assert "<!here" not in said
 
 
+def test_what_is_wrong_in_the_form_of_an_emergency_stands_beside_its_field(bot: Rig) -> None:
+    """Both at once, each beside its own; how long the reason must be stands in the form from the beginning."""
+    bot.started("run two i-0abc")
+    bot.click(BREAK_GLASS, bot.buttons()[BREAK_GLASS], bot.lee)
+    (view,) = bot.opened()
+    both = bot.submit(view, {"reason": "soon", "target": "twoo"}, bot.lee)
+    one = bot.submit({**view, "id": "V2"}, {"reason": "soon", "target": "two"}, bot.lee)
+
+    assert "At least 10 characters." in json.dumps(view)
+    assert set(both.errors) == {"reason", "target"}
+    assert "at least 10 characters" in both.errors["reason"]
+    assert "exactly as the card shows it" in both.errors["target"]
+    assert set(one.errors) == {"reason"}
+    assert bot.newest().status == "Waiting"
+
+
 class Changing:
     """Somebody who looks, and sees what the test says."""
 
