@@ -11,6 +11,7 @@ from approvals.request import ApprovalChange, ApprovalRequest, Decision, Verdict
 from audit.events import Actor, Event
 from playbooks.absences import Away
 from playbooks.answerers import SLACK_GROUP
+from playbooks.glass import is_enough
 from playbooks.oncall import PREFIX
 from playbooks.people import Directory, Identity, actor_of, may_hold_anybody
 
@@ -281,6 +282,12 @@ class Answering:
         barred = {self.directory.canonical(entry) for entry, _ in request.barred}
         kept = [name for name in self._named(request) if self.directory.canonical(name) not in barred]
         return tuple(dict.fromkeys(self._holder(request, name) for name in kept))
+
+    def could_break(self, request: ApprovalRequest, required: int) -> bool:
+        """Whether one of those who may break the glass would be enough where the step itself wants so many."""
+        opened = self.directory.both([self.rotas.opened(request.breakers)])
+        unknown = [each for each in request.breakers if not self.rotas.is_known(each)]
+        return any(is_enough(request, self.directory.canonical(each), required) for each in (*opened, *unknown))
 
     def _holder(self, request: ApprovalRequest, name: str) -> str:
         """Who has by now what was somebody's to answer, however often it was handed on."""

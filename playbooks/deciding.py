@@ -1,9 +1,10 @@
 """The verbs about questions: decide, take back, hand over, break the glass, and what is due by itself."""
 
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Final, NoReturn, Protocol
+from typing import Final, Literal, NoReturn, Protocol
 
 from sqlalchemy import Connection
 
@@ -19,7 +20,7 @@ from infra.canonical import Json
 from infra.clock import Clock
 from infra.db import Database, Transaction
 from playbooks import glass
-from playbooks.answering import Answering
+from playbooks.answering import Answering, Standing
 from playbooks.asking import Asking, is_waiting_for, top_of
 from playbooks.people import Identity, Unidentified, actor_of
 from playbooks.refusals import Mistyped, NoLongerOpen, NotAllowed, Refused, SituationChanged
@@ -33,6 +34,8 @@ AGAIN: Final = timedelta(seconds=30)
 RIGHTS: Final = frozenset({"Approve", "Reject", "BreakGlass", "Review"})
 """What somebody has a right to or not; a refusal to hand over or to take back may be about another person or answer."""
 
+FormVerb = Literal["Reject", "Delegate", "BreakGlass"]
+"""What a form is opened for."""
 Attest = Callable[[str], Identity | None]
 """Who an account is now, asked anew; None = nobody can be asked about accounts of its kind. Raises Unidentified."""
 Tell = Callable[[Transaction, ApprovalRequest], None]
@@ -201,14 +204,8 @@ class Deciding:
         lapsed = self._lapsed_as_known(found.request)
 
         def hand_over(_tx: Transaction, request: ApprovalRequest, _state: Execution | None) -> ApprovalChange:
-            now, standing = self.clock(), self.answering.standing(request, by, lapsed)
-            policy.check_open(request, is_listed=standing.is_listed, now=now)
-            if standing.bar:
-                raise policy.OwnRequest(f"{standing.bar} So there is nothing that you could hand over.")
+            standing = self._may_hand_over(request, by, lapsed)
             heir = self.answering.standing(request, to)
-            if standing.instead_of is not None:
-                absent = standing.instead_of.name or standing.instead_of.id
-                raise policy.NotAnApprover(f"You stand in for {absent}, who alone can hand it over to somebody else.")
             absence = self.answering.leave.away(to.id)
             if absence is not None:
                 raise policy.NotAnApprover(f"{to.name or to.id} is {absence.words}; hand it over to somebody else.")
@@ -218,10 +215,21 @@ class Deciding:
                 allowed = ", ".join(request.delegates) or "nobody"
                 raise policy.NotAnApprover(f"The playbook lets you hand this over to {allowed} only.")
             return policy.delegate(
-                request, actor_of(by), actor_of(to), groups=standing.groups, now=now, account=by.account
+                request, actor_of(by), actor_of(to), groups=standing.groups, now=self.clock(), account=by.account
             )
 
         self._change(found, by, "Delegate", hand_over)
+
+    def _may_hand_over(self, request: ApprovalRequest, by: Identity, lapsed: Collection[str]) -> Standing:
+        """What they have to hand over. Raises policy.DecisionRefused."""
+        standing = self.answering.standing(request, by, lapsed)
+        policy.check_open(request, is_listed=standing.is_listed, now=self.clock())
+        if standing.bar:
+            raise policy.OwnRequest(f"{standing.bar} So there is nothing that you could hand over.")
+        if standing.instead_of is not None:
+            absent = standing.instead_of.name or standing.instead_of.id
+            raise policy.NotAnApprover(f"You stand in for {absent}, who alone can hand it over to somebody else.")
+        return standing
 
     def _lapsed(self, request: ApprovalRequest) -> frozenset[str]:
         """Who has handed their answer over and may not give it any more. Raises Unidentified if nobody says so now."""
@@ -256,25 +264,29 @@ class Deciding:
         """Decide alone in an emergency. Raises NotAllowed (audited), NoLongerOpen, Mistyped."""
 
         def break_it(tx: Transaction, request: ApprovalRequest, state: Execution | None) -> ApprovalChange:
-            now = self.clock()
-            may = bool(request.breakers) and self.answering.is_listed(by, request.breakers)
-            policy.check_open(request, is_listed=may, now=now)
-            if not is_waiting_for(request, state) or state is None or state.step is None:
-                raise policy.Closed("The step waits for no answer any more. Nothing was decided.")
-            changed = self.asking.change_since(request, state)
+            waiting = self._may_break(request, by, state)
+            changed = self.asking.change_since(request, waiting)
             if changed:
                 return policy.void(request, changed)
-            agreed = {each.actor.id for each in request.decisions if each.verdict == "Approve"} | {actor_of(by).id}
-            if int(str(state.step.inputs.get("MinRequiredApprovals") or 1)) > len(agreed):
-                raise policy.NotAnApprover("The runbook itself wants several approvers, so nobody can decide alone.")
-            names = self.targets(tx, state) or (request.playbook or request.title,)
+            names = self.targets(tx, waiting) or (request.playbook or request.title,)
             problems = glass.problems(reason, target, names)
             if problems:
                 raise Mistyped(problems)
-            said = _masked(state, reason.strip())
-            return policy.break_glass(request, actor_of(by), said, target.strip(), now=now, account=by.account)
+            said = _masked(waiting, reason.strip())
+            now, typed = self.clock(), target.strip()
+            return policy.break_glass(request, actor_of(by), said, typed, now=now, account=by.account)
 
         self._change(self.find(request_id, by, "BreakGlass"), by, "BreakGlass", break_it)
+
+    def _may_break(self, request: ApprovalRequest, by: Identity, state: Execution | None) -> Execution:
+        """The execution that waits. Raises policy.DecisionRefused where they may not, or it would not be enough."""
+        may = bool(request.breakers) and self.answering.is_listed(by, request.breakers)
+        policy.check_open(request, is_listed=may, now=self.clock())
+        if state is None or not is_waiting_for(request, state):
+            raise policy.Closed("The step waits for no answer any more. Nothing was decided.")
+        if not glass.is_enough(request, actor_of(by).id, glass.required_by(request, state)):
+            raise policy.NotAnApprover("The runbook itself wants several approvers, so nobody can decide alone.")
+        return state
 
     def review(self, request_id: str, by: Identity, note: str) -> None:
         """Close the review of a break-glass, as one of its approvers. Raises NotAllowed (audited), NoLongerOpen."""
@@ -286,6 +298,29 @@ class Deciding:
             return policy.review(request, breaker if self._is(by, breaker) else actor_of(by), _masked(state, note))
 
         self._change(self.find(request_id, by, "Review"), by, "Review", close)
+
+    # -- before a form
+
+    def check(self, request_id: str, by: Identity, verb: FormVerb) -> None:
+        """Refuse whoever could not do it, before a form asks them for more. Raises NotAllowed (audited), NoLongerOpen.
+
+        Nothing is decided by that: what comes back with the form is looked at once more.
+        """
+        found = self.find(request_id, by, verb)
+        request, lapsed = found.request, self._lapsed_as_known(found.request)
+        try:
+            if verb == "BreakGlass":
+                self._may_break(request, by, found.state)
+            elif verb == "Delegate":
+                self._may_hand_over(request, by, lapsed)
+            else:
+                with suppress(policy.ReasonMissing):  # the form asks for it
+                    self.answering.answer(request, by, verb, now=self.clock(), lapsed=lapsed)
+        except policy.DecisionRefused as refusal:
+            data: dict[str, Json] = {"request_id": request.id, "verdict": verb, "reason": str(refusal)}
+            with self.db.transaction() as tx:
+                self._note(tx, request.execution_id, by, {**data, "status": str(request.status)})
+            raise _told(refusal) from refusal
 
     def _is(self, by: Identity, actor: Actor) -> bool:
         canonical = self.answering.directory.canonical
@@ -326,12 +361,10 @@ class Deciding:
                     then(tx, changed.state)
         if news is not None:
             raise news
-        if isinstance(refusal, policy.Closed):
-            raise NoLongerOpen(str(refusal))
         if isinstance(refusal, Refused):
             raise refusal
         if refusal is not None:
-            raise NotAllowed(f"{refusal} It was noted.") from refusal
+            raise _told(refusal) from refusal
 
     def _note(self, tx: Transaction, subject: str, by: Identity, data: dict[str, Json]) -> None:
         self.audit.append(tx, [Event("approval.refused", subject, actor_of(by), data)], self.clock())
@@ -421,6 +454,13 @@ class Deciding:
         titles = policy.group_titles(request.groups)
         left = [titles[number] for number in decision.groups if number not in standing.groups]
         return f"they are not in {' and '.join(left)} any more" if left else ""
+
+
+def _told(refusal: policy.DecisionRefused) -> Refused:
+    """A refusal, as whoever is refused hears of it."""
+    if isinstance(refusal, policy.Closed):
+        return NoLongerOpen(str(refusal))
+    return NotAllowed(f"{refusal} It was noted.")
 
 
 def _looked(change: ApprovalChange, situation: Situation) -> ApprovalChange:

@@ -84,7 +84,7 @@ class ApprovalFacts:
     """Whether nobody's answer lets it go on in the end."""
     may_be_delegated: bool = False
     may_be_broken: bool = False
-    """Whether somebody may decide alone in an emergency."""
+    """Whether somebody may decide alone in an emergency, and that would be enough for the runbook."""
     delegations: tuple[tuple[Actor, Actor], ...] = ()
     """(who handed it over, to whom)."""
     revision: int = 1

@@ -23,7 +23,7 @@ from playbooks.access import DOCUMENT, Access, Verb, Wish, implicit
 from playbooks.alarm import Alarm
 from playbooks.answering import Answering
 from playbooks.asking import Asking, top_of
-from playbooks.deciding import Deciding, Found
+from playbooks.deciding import Deciding, FormVerb, Found
 from playbooks.facts import ExecutionFacts
 from playbooks.guard_store import GuardStore
 from playbooks.guarding import Guarding
@@ -299,6 +299,12 @@ class Operations:
         """Decide alone in an emergency. Raises NotAllowed (audited), NoLongerOpen, Mistyped, Refused."""
         self._may_answer(request_id, by, "BreakGlass")
         self._deciding.break_glass(request_id, by, reason, target)
+
+    def check(self, request_id: str, by: Identity, verb: FormVerb) -> None:
+        """Refuse whoever could not do it, before a form asks for more. Raises NotAllowed (audited), NoLongerOpen."""
+        if verb in ("Reject", "BreakGlass"):
+            self._may_answer(request_id, by, verb)
+        self._deciding.check(request_id, by, verb)
 
     def _may_answer(self, request_id: str, by: Identity, verdict: str) -> Found:
         """The question. Raises NotAllowed (audited), NoLongerOpen; Refused for what goes on while all is paused."""

@@ -39,6 +39,7 @@ from playbooks.facts import (
     SuggestionFacts,
     TimelineEntry,
 )
+from playbooks.glass import required_by
 from playbooks.guard_store import GuardStore
 from playbooks.masking import hidden, question, secret_names
 from playbooks.operations import Shelf, UnknownPlaybook
@@ -177,7 +178,7 @@ class Queries:
     def _execution(self, connection: Connection, state: Execution) -> ExecutionFacts:
         document = self._from.shelf.of(connection, state)
         approvals = tuple(
-            self._approval(request) for request in self._from.approvals.of_execution(connection, state.id)
+            self._approval(request, state) for request in self._from.approvals.of_execution(connection, state.id)
         )
         alarm, alarm_now = self._alarm(connection, str(state.context.get("alarm_key") or ""))
         waiting = next((approval for approval in approvals if approval.status == "Waiting"), None)
@@ -233,16 +234,22 @@ class Queries:
         """One question. Raises NotFound."""
         with self._from.db.reading() as connection:
             request = self._from.approvals.get(connection, request_id)
-        if request is None:
-            raise NotFound("This request is not known here.")
-        return self._approval(request)
+            if request is None:
+                raise NotFound("This request is not known here.")
+            return self._approval(request, self._asking(connection, request))
 
     def open_approvals(self) -> Sequence[ApprovalFacts]:
         """Questions that wait for an answer, oldest first."""
         with self._from.db.reading() as connection:
-            return [self._approval(request) for request in self._from.approvals.open(connection)]
+            found = self._from.approvals.open(connection)
+            return [self._approval(request, self._asking(connection, request)) for request in found]
 
-    def _approval(self, request: ApprovalRequest) -> ApprovalFacts:
+    def _asking(self, connection: Connection, request: ApprovalRequest) -> Execution | None:
+        """The execution that asks, where it matters: somebody may break the glass, if its step lets one decide."""
+        is_asked = request.is_open and request.breakers
+        return self._from.executions.get(connection, request.execution_id) if is_asked else None
+
+    def _approval(self, request: ApprovalRequest, state: Execution | None) -> ApprovalFacts:
         directory, answering = self._from.directory, self._from.answering or Answering(self._from.directory)
         situation = from_kept(request.facts.get("situation"))
         facts = ApprovalFacts(
@@ -268,7 +275,7 @@ class Queries:
             needs_reason=request.needs_reason,
             silence_approves=request.at_expiry == "approve",
             may_be_delegated=bool(request.delegates),
-            may_be_broken=bool(request.breakers),
+            may_be_broken=answering.could_break(request, required_by(request, state)),
             delegations=tuple((each.by, each.to) for each in request.delegations),
             revision=request.revision,
             is_broken=is_broken(request),

@@ -12,6 +12,7 @@ from bot.slack.blocks import card, form, replies
 from bot.slack.blocks import text as t
 from bot.slack.door import SlackDoor, pressed
 from infra.canonical import digest
+from playbooks.deciding import FormVerb
 from playbooks.glass import REASON, TARGET
 from playbooks.refusals import Mistyped, SituationChanged
 
@@ -85,13 +86,12 @@ class ApprovalListeners:
         request_id = _request_of(pressed(body))
 
         def ask() -> str | None:
-            self._door.identity(body)
+            self._door.operations.check(request_id, self._door.identity(body), "Reject")
             request = self._door.queries.approval(request_id)
-            if request.status == "Waiting":
-                view = form.reject_form(request_id, request.message or request.title, needs_reason=request.needs_reason)
-                if self._door.opened(client, body, view):
-                    return None
-                log.warning("the rejection counts at once", request_id=request_id)
+            view = form.reject_form(request_id, request.message or request.title, needs_reason=request.needs_reason)
+            if self._door.opened(client, body, view):
+                return None
+            log.warning("the rejection counts at once", request_id=request_id)
             return self._decide(body, request_id, "Reject", "")
 
         self._door.whisper(body, self._door.attempt(ask))
@@ -111,7 +111,7 @@ class ApprovalListeners:
 
     def delegating(self, ack: Ack, body: dict[str, Any], client: WebClient) -> None:
         """*Hand over* was pressed: ask to whom."""
-        self._open(body, client, lambda each: form.delegate_form(each.id, each.message or each.title))
+        self._open(body, client, "Delegate", lambda each: form.delegate_form(each.id, each.message or each.title))
         ack()
 
     def delegated(self, ack: Ack, body: dict[str, Any], view: dict[str, Any]) -> None:
@@ -132,7 +132,7 @@ class ApprovalListeners:
             named = targets or (approval.playbook or approval.title,)
             return form.break_glass_form(approval.id, approval.message or approval.title, named)
 
-        self._open(body, client, view)
+        self._open(body, client, "BreakGlass", view)
         ack()
 
     def broken(self, ack: Ack, body: dict[str, Any], view: dict[str, Any]) -> None:
@@ -151,18 +151,16 @@ class ApprovalListeners:
         else:
             _answer(ack, REASON, text)
 
-    def _open(self, body: dict[str, Any], client: WebClient, view: Callable[[Any], Mapping[str, Any]]) -> None:
-        """Open a form about an open question, for somebody who is known; else say why not."""
+    def _open(
+        self, body: dict[str, Any], client: WebClient, verb: FormVerb, view: Callable[[Any], Mapping[str, Any]]
+    ) -> None:
+        """Open a form about a question, for somebody who could do what it is for; else say why not."""
         request_id = _request_of(pressed(body))
 
         def ask() -> str | None:
-            self._door.identity(body)
-            request = self._door.queries.approval(request_id)
-            if request.status != "Waiting":
-                return replies.closed(request.status)
-            if self._door.opened(client, body, view(request)):
-                return None
-            return replies.NO_FORM
+            self._door.operations.check(request_id, self._door.identity(body), verb)
+            is_open = self._door.opened(client, body, view(self._door.queries.approval(request_id)))
+            return None if is_open else replies.NO_FORM
 
         self._door.whisper(body, self._door.attempt(ask))
 

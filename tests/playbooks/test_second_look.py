@@ -232,6 +232,56 @@ def test_who_agreed_before_is_not_two_when_they_break_the_glass(database: Databa
     assert waist.question().id == asked
 
 
+def test_the_glass_is_offered_only_where_one_more_is_enough_for_the_runbook(
+    database: Database, clock: ManualClock
+) -> None:
+    """The runbook wants two: not while nobody has agreed, nor for whoever has, but for somebody else beside them."""
+    book = ruled(minimum=3, breakers=("lee",))
+    waist = Waist(database, clock, replace(book, parameters={**book.parameters, "Minimum": 2}))
+    run = waist.run(by=SAM)
+    asked = waist.question().id
+    alone = (card.BREAK_GLASS in buttons(waist, run), waist.question().may_be_broken)
+    waist.operations.decide(asked, LEE, "Approve")
+    by_themselves = waist.queries.approval(asked).may_be_broken
+    waist.operations.revoke(asked, LEE)
+    waist.operations.decide(asked, KIM, "Approve")
+    beside_kim = (card.BREAK_GLASS in buttons(waist, run), waist.question().may_be_broken)
+    waist.operations.break_glass(asked, LEE, REASON, "gate")
+    go_on(waist)
+
+    assert alone == (False, False)
+    assert by_themselves is False
+    assert beside_kim == (True, True)
+    assert status(waist, run) == "Success"
+
+
+def test_who_cannot_break_the_glass_is_told_before_they_write_a_reason(database: Database, clock: ManualClock) -> None:
+    """The wish alone is looked at, and a refusal noted; who could is kept from nothing, and nothing is decided."""
+    book = ruled(breakers=("lee",))
+    waist = Waist(database, clock, book)
+    waist.run(by=LEE)
+    asked = waist.question().id
+    waist.operations.check(asked, LEE, "BreakGlass")
+    before = waist.trail("approval.refused")
+    with pytest.raises(NotAllowed, match="not among the people who may decide this"):
+        waist.operations.check(asked, SAM, "BreakGlass")
+    (noted,) = waist.trail("approval.refused")
+
+    assert before == []
+    assert (noted.event.actor.id, noted.event.data["verdict"]) == (SAM.id, "BreakGlass")
+    assert waist.question().decisions == ()
+
+
+def test_a_runbook_that_wants_two_refuses_the_glass_at_the_click(database: Database, clock: ManualClock) -> None:
+    """A card of before may still show the button."""
+    book = ruled(breakers=("lee",))
+    waist = Waist(database, clock, replace(book, parameters={**book.parameters, "Minimum": 2}))
+    waist.run(by=SAM)
+
+    with pytest.raises(NotAllowed, match="wants several approvers"):
+        waist.operations.check(waist.question().id, LEE, "BreakGlass")
+
+
 def test_a_broken_glass_that_is_taken_back_was_never_anybody_elses(database: Database, clock: ManualClock) -> None:
     """Kim approves as anybody does; Lee, who broke it, does not review it."""
     waist = Waist(database, clock, ruled(breakers=("lee",)))

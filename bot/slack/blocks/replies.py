@@ -70,11 +70,6 @@ def taken_over(title: str, execution_id: str, new_id: str) -> str:
     return f"{stopped} is being stopped. Yours starts as soon as its running step is over."
 
 
-def closed(status: str) -> str:
-    """A question that nobody waits for any more."""
-    return f"This request is closed already ({status})."
-
-
 def paused(command: str) -> str:
     """Everything is paused."""
     return f"Everything is paused. `{command} pause off` resumes it."

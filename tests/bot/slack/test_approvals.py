@@ -136,7 +136,7 @@ def test_reject_opens_no_form_for_what_is_decided(rig: Rig) -> None:
 def test_a_rejection_by_form_is_checked_when_it_comes_back(rig: Rig) -> None:
     """Whoever may not decide reads it beside the field; a form with other metadata decides nothing."""
     rig.started()
-    rig.click(REJECT, rig.buttons()[REJECT], rig.max)
+    rig.click(REJECT, rig.buttons()[REJECT], rig.sam)
     [view] = rig.opened()
     refused = rig.submit(view, {"reason": "x"}, rig.max)
     other = rig.submit({**view, "private_metadata": "{"}, {"reason": "x"}, rig.sam)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from bot.slack.blocks.card import APPROVE, BREAK_GLASS, DELEGATE, REVOKE
+from bot.slack.blocks.card import APPROVE, BREAK_GLASS, DELEGATE, REJECT, REVOKE
 from engine.document import Document
 from engine.execution import Execution
 from infra.db import Database
@@ -89,6 +89,35 @@ def test_the_glass_is_broken_in_a_form_and_everybody_hears_of_it(bot: Rig) -> No
     assert "Glass broken" in said
     assert "Please review it" in said
     assert "<!here" not in said
+
+
+@pytest.mark.parametrize(
+    ("button", "by", "why"),
+    [
+        (REJECT, "lee", "You are not among the people who may decide this. It was noted."),
+        (DELEGATE, "lee", "You are not among the people who may decide this. It was noted."),
+        (BREAK_GLASS, "sam", "You are not among the people who may decide this. It was noted."),
+    ],
+)
+def test_who_may_not_is_told_so_before_any_form(bot: Rig, button: str, by: str, why: str) -> None:
+    """Privately, at the click, and noted, as at *Approve*: nobody writes a reason for nothing."""
+    bot.started("run two i-0abc")
+    bot.click(button, bot.buttons()[button], getattr(bot, by))
+
+    assert bot.opened() == []
+    assert bot.whispers() == [why]
+    assert bot.events().count("approval.refused") == 1
+    assert bot.newest().status == "Waiting"
+
+
+def test_who_has_answered_is_not_asked_why(bot: Rig) -> None:
+    """An answer that was counted stands until it is taken back."""
+    bot.started("run two i-0abc")
+    bot.click(APPROVE, bot.buttons()[APPROVE], bot.sam)
+    bot.click(REJECT, bot.buttons()[REJECT], bot.sam)
+
+    assert bot.opened() == []
+    assert bot.whispers() == ["Your answer has been counted already."]
 
 
 def test_what_is_wrong_in_the_form_of_an_emergency_stands_beside_its_field(bot: Rig) -> None:
