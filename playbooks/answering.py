@@ -262,9 +262,7 @@ class Answering:
 
     def _could(self, request: ApprovalRequest, named: Mapping[str, tuple[int, ...]]) -> tuple[Decision, ...]:
         """The answers if everybody agreed who may; as many as anybody wants of those whom only Slack can count."""
-        canonical = self.directory.canonical
-        never = {canonical(each) for each in self.directory.both([self.rotas.opened(who for who, _ in request.barred)])}
-        never |= set() if request.may_approve_own else {canonical(request.requested_by.id)}
+        canonical, never = self.directory.canonical, self.never(request)
         most = request.minimum + sum(group.minimum for group in request.groups)
         seats: dict[str, tuple[int, ...]] = {}
         for name, groups in named.items():
@@ -278,10 +276,25 @@ class Answering:
         )
 
     def approvers(self, request: ApprovalRequest) -> tuple[str, ...]:
-        """Entries of those who may answer now, for reading."""
-        barred = {self.directory.canonical(entry) for entry, _ in request.barred}
-        kept = [name for name in self._named(request) if self.directory.canonical(name) not in barred]
-        return tuple(dict.fromkeys(self._holder(request, name) for name in kept))
+        """Entries of those who may approve now, for reading."""
+        never = self.never(request)
+        found = dict.fromkeys(self._holder(request, name) for name in self._named(request))
+        return tuple(name for name in found if self.directory.canonical(name) not in never)
+
+    def objectors(self, request: ApprovalRequest) -> tuple[str, ...]:
+        """Those who may answer and never approve, as far as is known here: all that they can do is reject."""
+        never = self.never(request)
+        names = (self._holder(request, name) for name in self._named(request, self._opened))
+        return tuple(dict.fromkeys(each for each in map(self.directory.canonical, names) if each in never))
+
+    def never(self, request: ApprovalRequest) -> frozenset[str]:
+        """Who never may approve: the barred, and whoever started it; people as `person:ID`, others as lists do."""
+        canonical = self.directory.canonical
+        barred = self.directory.both([self.rotas.opened(who for who, _ in request.barred)])
+        found = {canonical(each) for each in barred}
+        if not request.may_approve_own:
+            found |= {canonical(request.requested_by.id), canonical(self.directory.entry(request.requested_by.id))}
+        return frozenset(found)
 
     def could_break(self, request: ApprovalRequest, required: int) -> bool:
         """Whether one of those who may break the glass would be enough where the step itself wants so many."""

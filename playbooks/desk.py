@@ -25,7 +25,12 @@ class Desk:
 
 
 def may_answer(approval: ApprovalFacts, by: Identity) -> bool:
-    """Whether this person is on the list of a question; who decides in the end is the policy's business."""
+    """Whether this person is asked: on the list of a question, and not one of those who never may approve it.
+
+    Who decides in the end is the policy's business.
+    """
+    if approval.never & {*by.spellings, by.id, by.account}:
+        return False
     named = (_MENTION.fullmatch(entry) for entry in approval.approvers)
     ids = {match[1] if match else entry for match, entry in zip(named, approval.approvers, strict=True)}
     return bool(ids & by.spellings) or ("*" in ids and by.is_full_member)

@@ -57,7 +57,7 @@ class GroupFacts:
 class ApprovalFacts:
     """A question to people. `status` is Waiting, Approved, Rejected, TimedOut or Cancelled.
 
-    `approvers` are the people and groups who may answer, spelled for reading: `<@U01>`, `<!subteam^S01>`, `lee`.
+    `approvers` are the people and groups who may approve, spelled for reading: `<@U01>`, `<!subteam^S01>`, `lee`.
     """
 
     id: str
@@ -79,6 +79,12 @@ class ApprovalFacts:
     """Each must reach its own minimum; none = all approvers are one group."""
     barred: tuple[tuple[str, str], ...] = ()
     """(who, spelled for reading; why) may not approve it."""
+    starter: str = ""
+    """Who started it, spelled for reading, if they are among those who answer and may not approve it."""
+    objectors: tuple[str, ...] = ()
+    """Those who may answer but never approve, spelled for reading; `starter` is one of them."""
+    never: frozenset[str] = frozenset()
+    """Who never may approve it, as ids and lists spell them."""
     needs_reason: bool = False
     silence_approves: bool = False
     """Whether nobody's answer lets it go on in the end."""

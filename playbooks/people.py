@@ -144,13 +144,17 @@ class Directory:
         called = (person.name if person else "") or name
         return Identity(identity, called, frozenset(spellings), is_full_member, account=door)
 
+    def entry(self, name: str) -> str:
+        """How lists write an actor's id: a Slack user without the workspace, where that is the home one."""
+        realm, slash, user = name.removeprefix("slack:").partition("/")
+        return self.spelled(realm, user) if slash and name.startswith("slack:") else name
+
     def canonical(self, name: str) -> str:
         """`person:ID` for any spelling of a person: entry of a list, actor's id, e-mail address; else the name itself.
 
         Two accounts of one person are one.
         """
-        realm, slash, user = name.removeprefix("slack:").partition("/")
-        plain = self.spelled(realm, user) if slash and name.startswith("slack:") else name
+        plain = self.entry(name)
         for person in self.people:
             terminal = f"terminal:{person.terminal}" if person.terminal else ""
             spellings = {person.id, f"person:{person.id}", *person.slack_users, terminal, *person.iam} - {""}

@@ -252,6 +252,9 @@ class Queries:
     def _approval(self, request: ApprovalRequest, state: Execution | None) -> ApprovalFacts:
         directory, answering = self._from.directory, self._from.answering or Answering(self._from.directory)
         situation = from_kept(request.facts.get("situation"))
+        never, objectors = answering.never(request), answering.objectors(request)
+        starter = "" if request.may_approve_own else directory.canonical(request.requested_by.id)
+        starters = (each for each in objectors if each in (starter, directory.entry(starter)))
         facts = ApprovalFacts(
             id=request.id,
             execution_id=request.execution_id,
@@ -272,6 +275,9 @@ class Queries:
             problem=answering.problem(request),
             groups=_groups(request, answering),
             barred=tuple((directory.mention(who), why) for who, why in request.barred),
+            starter=next((directory.mention(each) for each in starters), ""),
+            objectors=tuple(directory.mention(each) for each in objectors),
+            never=never,
             needs_reason=request.needs_reason,
             silence_approves=request.at_expiry == "approve",
             may_be_delegated=bool(request.delegates),
@@ -400,11 +406,15 @@ def _brief(state: Execution, document: Document) -> ExecutionFacts:
 
 
 def _groups(request: ApprovalRequest, answering: Answering) -> tuple[GroupFacts, ...]:
-    short, mention = missing(request), answering.directory.mention
+    short, mention, never = missing(request), answering.directory.mention, answering.never(request)
+
+    def is_asked(name: str) -> bool:
+        return answering.leave.away(name) is None and answering.directory.canonical(name) not in never
+
     return tuple(
         GroupFacts(
             title,
-            tuple(mention(name) for name in answering.rotas.opened(group.names) if answering.leave.away(name) is None),
+            tuple(mention(name) for name in answering.rotas.opened(group.names) if is_asked(name)),
             group.minimum,
             short[number] if short else 0,
         )

@@ -1,5 +1,6 @@
 """Who may answer a question, and who never may, when not everything about them is known."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -118,3 +119,34 @@ def test_a_question_that_cannot_be_approved_says_so_at_once(
 
     members: dict[str, tuple[str, ...]] = {"S0EMPTY": (), "S0LEES": ("U01LEE",)}
     assert Answering(DIRECTORY, on_call, members=members.get).problem(request(**{**usual, **fields})) == problem
+
+
+@pytest.mark.parametrize(
+    ("started_by", "lists", "approvers", "objectors"),
+    [
+        ("person:lee", (("lee", "sam"),), ("sam",), ("person:lee",)),
+        ("slack:T01/U01LEE", (("U01LEE", "sam"),), ("sam",), ("person:lee",)),
+        ("slack:T01/U09ANN", (("U09ANN", "sam"),), ("sam",), ("U09ANN",)),
+        ("person:lee", (("S0SEC", "sam"),), ("S0SEC", "sam"), ("person:lee",)),
+        ("person:max", (("lee", "sam"),), ("lee", "sam"), ()),
+    ],
+)
+def test_whoever_started_it_is_not_among_those_who_may_approve(
+    started_by: str, lists: tuple[tuple[str, ...], ...], approvers: tuple[str, ...], objectors: tuple[str, ...]
+) -> None:
+    """By any spelling, and in a user group whose members are known; all that they can do is reject."""
+    asked = request(approver_lists=lists, requested_by=Actor("person", started_by))
+    answering = Answering(DIRECTORY, members=lambda group: ("U01LEE", "U08BO") if group == "S0SEC" else None)
+
+    assert answering.approvers(asked) == approvers
+    assert answering.objectors(asked) == objectors
+    own = replace(asked, may_approve_own=True)
+    assert (len(answering.approvers(own)), answering.objectors(own)) == (2, ())
+
+
+def test_who_is_barred_through_a_group_is_not_among_those_who_may_approve() -> None:
+    """`never: [group:owners]` leaves out each of its members, who may still reject."""
+    answering = Answering(replace(DIRECTORY, groups={"owners": ("lee",)}))
+
+    assert answering.approvers(barring("group:owners")) == ("sam",)
+    assert answering.objectors(barring("group:owners")) == ("person:lee",)

@@ -26,6 +26,14 @@ def test_what_i_answered_waits_for_others() -> None:
     assert ([each.id for each in mine], [each.id for each in others]) == (["r1"], ["r2", "r3"])
 
 
+def test_what_i_may_not_approve_waits_for_others() -> None:
+    """Whoever started it, or is barred by name, account or group, is not asked."""
+    for never in ("slack:T01/U02SAM", "sam", "U02SAM"):
+        mine, others = divided([f.approval(never=frozenset({never}))], SAM)
+        assert (mine, [each.id for each in others]) == ((), ["r1"])
+    assert may_answer(f.approval(never=frozenset({"person:lee"})), SAM)
+
+
 def test_a_search_takes_every_word_and_puts_names_first() -> None:
     """Words of name, title, description and trigger, in any order; nothing typed shows all."""
     one, other = f.playbook(name="reboot", title="Reboot"), f.playbook(name="stop", title="Or reboot it")

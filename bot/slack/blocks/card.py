@@ -49,7 +49,7 @@ def fallback(facts: ExecutionFacts) -> str:
 
 
 def call(approval: ApprovalFacts) -> str:
-    """What is said below a card to those who may answer: an edited card notifies nobody."""
+    """What is said below a card to those who may approve: an edited card notifies nobody."""
     until = f" until {t.clock(approval.expires_at)}" if approval.expires_at is not None else ""
     question = t.line(approval.message or approval.title, 500)
     people = t.people(approval.approvers, MOST_PEOPLE)
@@ -187,7 +187,7 @@ def _buttons(approval: ApprovalFacts) -> Iterable[Block]:
     value = f"{approval.id}.{approval.painted}" if approval.painted else approval.id
     if not approval.problem:
         yield t.button(APPROVE, "Approve", value, style="primary")
-    if approval.approvers or not approval.problem:
+    if approval.approvers or approval.objectors or not approval.problem:
         yield t.button(REJECT, "Reject", value, style="danger")
     if approval.decisions:
         yield t.button(REVOKE, TAKE_BACK, approval.id)
@@ -220,6 +220,8 @@ def _rule(approval: ApprovalFacts) -> Iterable[str]:
             yield f"*{t.line(group.title, 60)}* ({state}): {t.people(group.approvers, MOST_PEOPLE)}"
     else:
         yield f"May decide: {t.people(approval.approvers, MOST_PEOPLE)}"
+    if approval.starter:
+        yield f"{t.person(approval.starter)} started it and may only reject."
     if approval.minimum > 1:
         agreed = sum(decision.verdict == "Approve" for decision in approval.decisions)
         yield f"{agreed} of {approval.minimum} approvals so far"

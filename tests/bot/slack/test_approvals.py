@@ -56,6 +56,26 @@ def test_nobody_approves_what_they_started(rig: Rig) -> None:
     assert rig.newest().status == "Waiting"
 
 
+def test_whoever_started_it_is_not_asked(rig: Rig) -> None:
+    """The card says what they may do, the thread calls the others, and their home has it under those for others."""
+    rig.command("run restart i-0abc", rig.sam)
+    rig.settle()
+    rig.event("app_home_opened", user=rig.sam, tab="home")
+    rig.clock_on()
+    rig.settle()
+
+    card = json.dumps(rig.card())
+    (call,) = [each["text"] for each in rig.slack.messages() if "Please answer" in each["text"]]
+    home = json.dumps(rig.slack.called("views.publish")[-1]["view"])
+    assert f"May decide: <@{KIM}>" in card
+    assert f"<@{rig.sam}> started it and may only reject." in card
+    assert (f"<@{KIM}>" in call, f"<@{rig.sam}>" in call) == (True, False)
+    assert "Nothing waits for you." in home
+    assert "Waiting for others" in home
+    rig.click(REJECT, rig.buttons()[REJECT], rig.sam)
+    assert len(rig.opened()) == 1
+
+
 def test_a_double_click_counts_once(rig: Rig) -> None:
     """The second click, and the second approver, hear who was first."""
     rig.started()

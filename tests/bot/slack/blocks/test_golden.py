@@ -40,6 +40,7 @@ CARDS: Mapping[str, ExecutionFacts] = {
     "asking": f.execution(),
     "asking_by_name": f.execution(approvals=(f.approval(called={"i-0b7d1c44e9f2a6d35": "web-1, of payments"}),)),
     "asking_in_full": f.execution(approval=f.asked_in_full(), approvals=(f.asked_in_full(),)),
+    "asking_who_started_it": f.execution(approval=f.approval(starter="<@U01LEE>", objectors=("<@U01LEE>",))),
     "silence_approves": f.execution(approval=f.approval(silence_approves=True)),
     "glass_broken": f.answered("InProgress", STOPPING, PENDING, question=GLASS),
     "unobserved": f.answered("InProgress", STOPPING, PENDING, notice="AWS does not answer; I look again every minute."),
