@@ -278,12 +278,17 @@ def nag(request: ApprovalRequest, now: datetime) -> ApprovalChange:
     return ApprovalChange(replace(request, review_at=now + REVIEW_EVERY), (event,))
 
 
-def review(request: ApprovalRequest, actor: Actor, note: str) -> ApprovalChange:
-    """Close the review of a break-glass. Raises Closed, OwnRequest, ReasonMissing."""
+def check_review(request: ApprovalRequest, actor: Actor) -> None:
+    """Whether there is a break-glass that this approver may review. Raises Closed, OwnRequest."""
     if request.review_at is None:
         raise Closed("There is nothing to review here, or it was reviewed already.")
     if actor.id == breaker(request).id:
         raise OwnRequest("You broke the glass, so somebody else has to review it.")
+
+
+def review(request: ApprovalRequest, actor: Actor, note: str) -> ApprovalChange:
+    """Close the review of a break-glass. Raises Closed, OwnRequest, ReasonMissing."""
+    check_review(request, actor)
     if not note.strip():
         raise ReasonMissing("Say what the review has found.")
     event = _event(request, "breakglass.reviewed", actor, {"note": note.strip()})

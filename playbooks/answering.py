@@ -287,6 +287,15 @@ class Answering:
         names = (self._holder(request, name) for name in self._named(request, self._opened))
         return tuple(dict.fromkeys(each for each in map(self.directory.canonical, names) if each in never))
 
+    def reviewers(self, request: ApprovalRequest) -> tuple[str, ...]:
+        """Entries of those who may review a break-glass that waits for it: whoever may answer, but who broke it."""
+        if request.review_at is None:
+            return ()
+        canonical, who = self.directory.canonical, policy.breaker(request).id
+        broke = {canonical(who), self.directory.entry(who)}
+        found = (*self.approvers(request), *self.objectors(request))
+        return tuple(each for each in found if canonical(each) not in broke)
+
     def never(self, request: ApprovalRequest) -> frozenset[str]:
         """Who never may approve: the barred, and whoever started it; people as `person:ID`, others as lists do."""
         canonical = self.directory.canonical

@@ -34,7 +34,7 @@ AGAIN: Final = timedelta(seconds=30)
 RIGHTS: Final = frozenset({"Approve", "Reject", "BreakGlass", "Review"})
 """What somebody has a right to or not; a refusal to hand over or to take back may be about another person or answer."""
 
-FormVerb = Literal["Reject", "Delegate", "BreakGlass"]
+FormVerb = Literal["Reject", "Delegate", "BreakGlass", "Review"]
 """What a form is opened for."""
 Attest = Callable[[str], Identity | None]
 """Who an account is now, asked anew; None = nobody can be asked about accounts of its kind. Raises Unidentified."""
@@ -292,12 +292,18 @@ class Deciding:
         """Close the review of a break-glass, as one of its approvers. Raises NotAllowed (audited), NoLongerOpen."""
 
         def close(_tx: Transaction, request: ApprovalRequest, state: Execution | None) -> ApprovalChange:
-            if not self.answering.standing(request, by).is_listed:
-                raise policy.NotAnApprover("You are not among the people who may review this.")
-            breaker = policy.breaker(request)
-            return policy.review(request, breaker if self._is(by, breaker) else actor_of(by), _masked(state, note))
+            return policy.review(request, self._may_review(request, by), _masked(state, note))
 
         self._change(self.find(request_id, by, "Review"), by, "Review", close)
+
+    def _may_review(self, request: ApprovalRequest, by: Identity) -> Actor:
+        """As whom they may review it. Raises policy.DecisionRefused."""
+        if not self.answering.standing(request, by).is_listed:
+            raise policy.NotAnApprover("You are not among the people who may review this.")
+        breaker = policy.breaker(request)
+        actor = breaker if self._is(by, breaker) else actor_of(by)
+        policy.check_review(request, actor)
+        return actor
 
     # -- before a form
 
@@ -313,6 +319,8 @@ class Deciding:
                 self._may_break(request, by, found.state)
             elif verb == "Delegate":
                 self._may_hand_over(request, by, lapsed)
+            elif verb == "Review":
+                self._may_review(request, by)
             else:
                 with suppress(policy.ReasonMissing):  # the form asks for it
                     self.answering.answer(request, by, verb, now=self.clock(), lapsed=lapsed)

@@ -105,6 +105,10 @@ class ApprovalFacts:
     """What tells this situation from another, for the buttons of a card."""
     is_broken: bool = False
     """Whether it was decided by break-glass."""
+    waits_for_review: bool = False
+    """Whether the glass was broken and nobody has reviewed it."""
+    reviewers: tuple[str, ...] = ()
+    """Who may do so, spelled for reading."""
     held: str = ""
     """Why the step does not go on, although it was approved."""
 

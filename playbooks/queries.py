@@ -238,6 +238,22 @@ class Queries:
                 raise NotFound("This request is not known here.")
             return self._approval(request, self._asking(connection, request))
 
+    def to_review(self, name: str) -> str:
+        """Id of the question whose break-glass waits for review: by that id, or by its execution's. Raises NotFound."""
+        with self._from.db.reading() as connection:
+            if self._from.approvals.get(connection, name) is not None:
+                return name
+            state = self._found(connection, name)
+            asked = self._from.approvals.of_execution(connection, state.id)
+        found = [each.id for each in asked if each.review_at is not None]
+        if not found:
+            raise NotFound(f"No break-glass of `{state.id[:8]}` waits for a review.")
+        if len(found) > 1:
+            raise NotFound(
+                f"Several break-glass of `{state.id[:8]}` wait for a review; give one of {', '.join(found)}."
+            )
+        return found[0]
+
     def open_approvals(self) -> Sequence[ApprovalFacts]:
         """Questions that wait for an answer, oldest first."""
         with self._from.db.reading() as connection:
@@ -285,6 +301,8 @@ class Queries:
             delegations=tuple((each.by, each.to) for each in request.delegations),
             revision=request.revision,
             is_broken=is_broken(request),
+            waits_for_review=request.review_at is not None,
+            reviewers=tuple(directory.mention(each) for each in answering.reviewers(request)),
             held=str(request.facts.get("held") or "") if request.hold_until else "",
             situation=situation.words() if situation else (),
             consequences=situation.consequences if situation else (),

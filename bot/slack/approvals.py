@@ -1,4 +1,4 @@
-"""Listeners of the answers: approve, reject, take back, hand over, break the glass."""
+"""Listeners of the answers: approve, reject, take back, hand over, break the glass and review that."""
 
 import html
 from collections.abc import Callable, Mapping
@@ -36,10 +36,12 @@ class ApprovalListeners:
         app.action(card.REVOKE)(self.revoked)
         app.action(card.DELEGATE)(self.delegating)
         app.action(card.BREAK_GLASS)(self.breaking)
+        app.action(card.REVIEW)(self.reviewing)
         app.view(form.CONFIRM)(self.confirmed)
         app.view(form.REJECT)(self.rejected)
         app.view(form.DELEGATE)(self.delegated)
         app.view(form.BREAK_GLASS)(self.broken)
+        app.view(form.REVIEW)(self.reviewed)
 
     def approved(self, ack: Ack, body: dict[str, Any], client: WebClient) -> None:
         """*Approve* was pressed; where something has happened since the card was painted, ask once more."""
@@ -150,6 +152,17 @@ class ApprovalListeners:
             ack(response_action="errors", errors=problems)
         else:
             _answer(ack, REASON, text)
+
+    def reviewing(self, ack: Ack, body: dict[str, Any], client: WebClient) -> None:
+        """*Review* was pressed: ask what the review has found."""
+        self._open(body, client, "Review", lambda each: form.review_form(each.id, card.to_review(each)))
+        ack()
+
+    def reviewed(self, ack: Ack, body: dict[str, Any], view: dict[str, Any]) -> None:
+        """What the review has found came back."""
+        note = _typed(view, form.NOTE)
+        text = self._do(body, lambda by: self._door.operations.review(_metadata(view), by, note))
+        _answer(ack, form.NOTE, text)
 
     def _open(
         self, body: dict[str, Any], client: WebClient, verb: FormVerb, view: Callable[[Any], Mapping[str, Any]]

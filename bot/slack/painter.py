@@ -75,8 +75,7 @@ class CardPainter:
         """Calls those who may answer; an edited card notifies nobody. Not said once it is answered."""
         facts = self._queries.approval(message.subject)
         if facts.is_broken:
-            text = card_blocks.broken(facts)
-            return {"text": text, "blocks": t.paragraphs(text)}
+            return {"text": card_blocks.broken(facts), "blocks": card_blocks.broken_blocks(facts)}
         if facts.status != "Waiting" or facts.problem:
             return None
         text = card_blocks.call(facts)

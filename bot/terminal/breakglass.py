@@ -44,7 +44,8 @@ def _line(each: BreakGlassLine) -> str:
     who = each.actor.name or each.actor.id
     what = f"{each.title or each.execution_id} ({each.execution_id[:8]})"
     place = f" in {each.place}" if each.place else ""
+    how = "" if each.reviewed_by else f": playbook-bot review {each.request_id} --note TEXT"
     return (
         f"{each.at:%F %H:%M} {who}: {what} on {each.target}{place}, {each.outcome or 'gone'}\n"
-        f'    "{each.reason}"\n    {each.review}'
+        f'    "{each.reason}"\n    {each.review}{how}'
     )

@@ -111,6 +111,9 @@ def _print_one(facts: ExecutionFacts, directory: Directory) -> None:
         approvers = ", ".join(map(directory.unmentioned, approval.approvers)) or "nobody"
         console.print(f"waits for {approval.minimum} approval(s) by {approvers}")
         console.print(f"playbook-bot approve {approval.id}")
+    for each in facts.approvals:
+        if each.waits_for_review:
+            console.print(f"the glass was broken: playbook-bot review {each.id} --note TEXT")
     if facts.failure_message:
         console.print(facts.failure_message)
 
@@ -224,13 +227,13 @@ def break_glass(request: str, reason: str, target: str) -> None:
 
 
 @click.command()
-@click.argument("request")
+@click.argument("execution")
 @click.option("--note", required=True, help="What the review has found; everybody can read it.")
 @sentences
-def review(request: str, note: str) -> None:
-    """Close the review of a break-glass, as one of its approvers."""
+def review(execution: str, note: str) -> None:
+    """Close the review of a break-glass, as one of its approvers; of several in one EXECUTION, name the request."""
     with Service.opened() as service:
-        service.operations.review(request, _me(service), note)
+        service.operations.review(service.queries.to_review(execution), _me(service), note)
     click.echo("Reviewed; nobody is reminded of it any more.")
 
 

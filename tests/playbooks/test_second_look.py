@@ -13,9 +13,10 @@ from infra.db import Database
 from playbooks.expiry import Expiry
 from playbooks.operations import NoLongerOpen, NotAllowed
 from playbooks.people import Identity, Person
+from playbooks.queries import NotFound
 from tests.fakes.clock import ManualClock
 from tests.playbooks.test_deciding import REASON, ruled, tended
-from tests.playbooks.waist import DIRECTORY, KIM, LEE, SAM, Waist
+from tests.playbooks.waist import DIRECTORY, GATE, KIM, LEE, SAM, STRANGER, Waist
 
 LONG = timedelta(minutes=20)
 SRE, SECURITY = "S0SRE", "S0SECURITY"
@@ -313,6 +314,55 @@ def test_another_answer_taken_back_undoes_the_glass_too(database: Database, cloc
 
     assert waist.question().id == asked
     assert waist.question().decisions == ()
+
+
+ASKS_TWICE = GATE.replace(
+    "  - {name: nap", GATE[GATE.index("  - name: ask") : GATE.index("  - {name: nap")] + "  - {name: nap"
+)
+ASKS_TWICE = ASKS_TWICE.replace("name: ask", "name: ask_again", 1)
+
+
+def test_a_review_is_found_by_the_id_that_people_see(database: Database, clock: ManualClock) -> None:
+    """By the run's, of which its beginning will do; of several it is said which there are, by their own ids."""
+    waist = Waist(database, clock, ruled(breakers=("lee",), runbook=ASKS_TWICE))
+    run = waist.run(by=LEE)
+    asked = []
+    with pytest.raises(NotFound, match="waits for a review"):
+        waist.queries.to_review(run)
+    for _ in range(2):
+        asked.append(waist.question().id)
+        waist.operations.break_glass(asked[-1], LEE, REASON, "gate")
+        waist.settle()
+        waist.later(seconds=1)
+
+    with pytest.raises(NotFound, match=f"give one of {', '.join(asked)}"):
+        waist.queries.to_review(run)
+    waist.operations.review(waist.queries.to_review(asked[0]), SAM, "it was right")
+    assert waist.queries.to_review(run) == waist.queries.to_review(run[:8]) == asked[1]
+    with pytest.raises(NotFound):
+        waist.queries.to_review("nosuch")
+
+
+def test_who_broke_the_glass_is_not_asked_to_review_it(database: Database, clock: ManualClock) -> None:
+    """Whoever started it is, who could not approve it; and nobody any more once it is reviewed."""
+    waist = Waist(database, clock, ruled(breakers=("lee",)))
+    waist.run(by=SAM)
+    asked = waist.question().id
+    before = waist.question()
+    waist.operations.break_glass(asked, LEE, REASON, "gate")
+    broken = waist.queries.approval(asked)
+    for by in (LEE, STRANGER):
+        with pytest.raises(NotAllowed):
+            waist.operations.check(asked, by, "Review")
+    waist.operations.check(asked, SAM, "Review")
+    waist.operations.review(asked, SAM, "it was right")
+    reviewed = waist.queries.approval(asked)
+    with pytest.raises(NoLongerOpen, match="reviewed already"):
+        waist.operations.check(asked, SAM, "Review")
+
+    assert (before.waits_for_review, before.reviewers) == (False, ())
+    assert (broken.waits_for_review, {*broken.reviewers}) == (True, {"<@U02SAM>", "<@U03KIM>"})
+    assert (reviewed.waits_for_review, reviewed.reviewers) == (False, ())
 
 
 @pytest.mark.parametrize("breakers", [(), ("lee",)])

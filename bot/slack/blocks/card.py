@@ -14,6 +14,7 @@ REJECT = "reject"
 REVOKE = "revoke"
 DELEGATE = "delegate"
 BREAK_GLASS = "break_glass"
+REVIEW = "review"
 TAKE_BACK = "Take back my answer"
 GOING_ON = "Answered, going on"
 MOST_UNFOLDED = 3
@@ -58,7 +59,21 @@ def call(approval: ApprovalFacts) -> str:
 
 def broken(approval: ApprovalFacts) -> str:
     """What the approvers are told when somebody has decided without them."""
-    return f"{t.people(approval.approvers, MOST_PEOPLE)}: {_concluded(approval)}\nPlease review it."
+    people = f"{t.people(approval.reviewers, MOST_PEOPLE)}: " if approval.reviewers else ""
+    command = f"`playbook-bot review {approval.execution_id[:8]} --note TEXT`"
+    please = f"\nPlease review it, here or with {command}." if approval.waits_for_review else ""
+    return f"{people}{_concluded(approval)}{please}"
+
+
+def broken_blocks(approval: ApprovalFacts) -> list[Block]:
+    """The same, with the button by which it is reviewed."""
+    button = t.actions("review", t.button(REVIEW, "Review …", approval.id))
+    return [*t.paragraphs(broken(approval)), *([button] if approval.waits_for_review else [])]
+
+
+def to_review(approval: ApprovalFacts) -> str:
+    """What there is to review: the question, who decided it alone, and why."""
+    return f"{t.line(approval.message or approval.title, 1000)}\n{_concluded(approval)}"
 
 
 def _state(facts: ExecutionFacts) -> str:

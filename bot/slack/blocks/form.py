@@ -17,6 +17,9 @@ SUBMIT: Final = "run_form"
 REJECT: Final = "reject_form"
 DELEGATE: Final = "delegate_form"
 BREAK_GLASS: Final = "break_glass_form"
+REVIEW: Final = "review_form"
+NOTE: Final = "note"
+"""Block id of what a review has found."""
 CONFIRM: Final = "confirm_form"
 PREVIEW: Final = "form_preview"
 REGION: Final = "form_region"
@@ -190,6 +193,12 @@ def break_glass_form(request_id: str, title: str, targets: Sequence[str]) -> Blo
         {"type": "input", "block_id": TARGET, "label": label, "element": typed},
     ]
     return _asking(BREAK_GLASS, "Break the glass", {"request_id": request_id}, blocks)
+
+
+def review_form(request_id: str, told: str) -> Block:
+    """The form that asks what the review of a break-glass has found; `told` is what there is to review, marked up."""
+    note = {**_reason("What has the review found? (everybody will read it)", is_optional=False), "block_id": NOTE}
+    return _asking(REVIEW, "Review", {"request_id": request_id}, [t.section("what", told), note])
 
 
 def confirm_form(request_id: str, seen: str, news: Sequence[str]) -> Block:

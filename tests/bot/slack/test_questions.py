@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from bot.slack.blocks.card import APPROVE, BREAK_GLASS, DELEGATE, REJECT, REVOKE
+from bot.slack.blocks.card import APPROVE, BREAK_GLASS, DELEGATE, REJECT, REVIEW, REVOKE
 from engine.document import Document
 from engine.execution import Execution
 from infra.db import Database
@@ -134,6 +134,40 @@ def test_what_is_wrong_in_the_form_of_an_emergency_stands_beside_its_field(bot: 
     assert "exactly as the card shows it" in both.errors["target"]
     assert set(one.errors) == {"reason"}
     assert bot.newest().status == "Waiting"
+
+
+def test_a_broken_glass_is_reviewed_where_the_approvers_are_called(bot: Rig) -> None:
+    """The message below the card has the button; a form takes the note, which the thread tells, from who may review."""
+    bot.started("run two i-0abc")
+    asked = bot.buttons()[BREAK_GLASS]
+    lee = bot.people.identify(bot.lee)
+    bot.service.operations.break_glass(asked, lee, "the shop is down", "two")
+    bot.clock_on()
+    bot.settle()
+    (call,) = [each for each in bot.slack.messages() if "Please review it" in each["text"]]
+    (button,) = call["blocks"][-1]["elements"]
+    for by in (bot.lee, KIM):
+        bot.click(REVIEW, button["value"], by)
+    refused = bot.whispers()
+    bot.click(REVIEW, button["value"], bot.sam)
+    (view,) = bot.opened()
+    empty = bot.submit(view, {"note": " "}, bot.sam)
+    bot.submit({**view, "id": "V2"}, {"note": "it was right <!here>"}, bot.sam)
+    for _ in range(3):
+        bot.settle()
+        bot.clock_on()
+        bot.slack._buckets.clear()
+    bot.click(REVIEW, button["value"], bot.sam)
+
+    said = json.dumps(bot.slack.messages(), ensure_ascii=False)
+    assert (button["action_id"], "Glass broken" in json.dumps(view)) == (REVIEW, True)
+    assert f"<@{bot.lee}>" not in call["text"]
+    assert f"playbook-bot review {bot.newest().id[:8]}" in call["text"]
+    assert refused == ["You are not among the people who may review this. It was noted."] * 2
+    assert "Say what the review has found" in empty.errors["note"]
+    assert bot.events().count("breakglass.reviewed") == 1
+    assert "it was right &lt;!here&gt;" in said
+    assert bot.whispers()[2:] == ["There is nothing to review here, or it was reviewed already."]
 
 
 class Changing:

@@ -40,7 +40,7 @@ def test_a_week_is_printed(week: str, *, is_named: bool) -> None:
     assert f"The glass was broken once in {week}, 1 still to be reviewed" in told.output
     assert "Kim: " in told.output
     assert '"customers are down"' in told.output
-    assert "not reviewed" in told.output
+    assert "not reviewed: playbook-bot review r1 --note TEXT" in told.output
 
 
 def test_json_is_for_programs(week: str) -> None:

@@ -1,5 +1,6 @@
 """`playbook-bot approve`: what has happened since people were asked is said before anything is decided."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from bot.service import Service
 from infra.settings_model import Settings
 from migrations import runner
 from playbooks.operations import Operations
+from playbooks.queries import Queries
 from playbooks.refusals import SituationChanged
+from tests.bot.slack.blocks import facts as f
 
 
 @pytest.fixture
@@ -54,3 +57,31 @@ def test_a_person_is_asked_once_more(
 
     assert "the alarm recovered 40 s ago." in told.output
     assert len(answers) == counted
+
+
+def test_a_break_glass_is_reviewed_by_the_id_of_its_run(
+    answers: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What people see of it is the run's id; the verb is told the question's, and an id that nothing has is refused."""
+    monkeypatch.setattr(Operations, "review", lambda _, request, _by, note: answers.append({request: note}))
+    refused = CliRunner().invoke(cli, ["review", "0b7d1c44", "--note", "it was right"])
+    monkeypatch.setattr(Queries, "to_review", lambda _, name: {"0b7d1c44": "r1"}[name])
+    told = CliRunner().invoke(cli, ["review", "0b7d1c44", "--note", "it was right"])
+
+    assert refused.exit_code == 2
+    assert "There is no execution `0b7d1c44`." in refused.output
+    assert "Reviewed" in told.output
+    assert answers == [{"r1": "it was right"}]
+
+
+@pytest.mark.usefixtures("answers")
+def test_the_status_says_what_waits_for_a_review(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the command, by the question's own id."""
+    broken, reviewed = replace(f.decided(), is_broken=True, waits_for_review=True), replace(f.decided(), id="r2")
+    facts = f.answered("Success", approvals=(broken, reviewed))
+    monkeypatch.setattr(Queries, "execution", lambda *_: facts)
+
+    told = CliRunner().invoke(cli, ["status", "0b7d1c44"]).output
+
+    assert "the glass was broken: playbook-bot review r1 --note TEXT" in told
+    assert "review r2" not in told

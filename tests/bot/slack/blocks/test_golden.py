@@ -35,7 +35,9 @@ STOPPED = f.step("stop", inputs={"InstanceIds": ["i-0b7d1c44e9f2a6d35"], "Desire
 PAUSED = f.execution(
     approval=None, approvals=(), steps=(f.step("look", "Waiting", action="aws:pause", id="s1"),), started_by=f.SAM
 )
-GLASS = replace(f.decided(comment="nobody <answered>"), is_broken=True)
+GLASS = replace(
+    f.decided(comment="nobody <answered>"), is_broken=True, waits_for_review=True, reviewers=("<@U04KIM>", "lee")
+)
 CARDS: Mapping[str, ExecutionFacts] = {
     "asking": f.execution(),
     "asking_by_name": f.execution(approvals=(f.approval(called={"i-0b7d1c44e9f2a6d35": "web-1, of payments"}),)),
@@ -171,6 +173,7 @@ FORMS = {
     "reject_with_reason": form.reject_form("r1", "Stop i-1 and start it?", needs_reason=True),
     "delegate": form.delegate_form("r1", "Stop i-1 and start it?"),
     "break_glass": form.break_glass_form("r1", "Stop i-1 and start it?", ("i-0b7d1c44e9f2a6d35", "web <1>")),
+    "review": form.review_form("r1", card.to_review(GLASS)),
     "confirm": form.confirm_form("r1", "m2", ("the alarm recovered 40 s ago", "Lee Park rebooted it 3 minutes ago")),
     "loading": form.loading(f.playbook()),
     "picking": picker(
@@ -230,6 +233,7 @@ def test_the_answers() -> None:
 THREAD: Mapping[str, str] = {
     "asked": card.call(f.approval()),
     "glass_broken": card.broken(GLASS),
+    "glass_reviewed": card.broken(replace(GLASS, waits_for_review=False, reviewers=())),
     "stopped": controls.stopped(f.answered("Cancelled", STOPPED, f.step("start", "Cancelled"), cancelled_by=f.KIM)),
     "stopped_before_anything": controls.stopped(f.execution(status="Cancelled", steps=())),
 }
@@ -240,6 +244,15 @@ def test_the_thread() -> None:
     for text in THREAD.values():
         check_message(t.paragraphs(text))
     same_as_golden("thread", dict(THREAD))
+
+
+def test_a_broken_glass_is_reviewed_below_its_card() -> None:
+    """The button stands there for as long as nobody has reviewed it."""
+    asking = card.broken_blocks(GLASS)
+
+    check_message(asking)
+    assert [each["action_id"] for each in asking[-1]["elements"]] == [card.REVIEW]
+    assert "actions" not in [each["type"] for each in card.broken_blocks(replace(GLASS, waits_for_review=False))]
 
 
 def test_the_story() -> None:
