@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from audit.events import Event
+from audit.events import SYSTEM, Event
 from audit.trail import Entry
 from engine.conductor import InvalidStatus
 from engine.shape import suggestion
@@ -120,14 +120,24 @@ class Guarding:
             if held is None or held.state != "held":
                 raise Refused(GONE)
             self._permit_both(tx, held, by)
-            holder = next(iter(parts.store.of_execution(tx, held.holder)), None)
-            holder = holder or Holder("", held.holder, "it", actor_of(by), held.at)
+            holder = self._holder(tx, held)
             self._stop(tx, held, by)
             if self.guards.is_open(tx, held.holder):
                 parts.store.set_wish(tx, held.id, "queued", by=by, now=parts.clock())
                 return TakenOver(holder)
             parts.store.set_wish(tx, held.id, "done", by=by, now=parts.clock())
             return TakenOver(holder, self.begin(tx, held.wish, by))
+
+    def _holder(self, tx: Transaction, held: HeldWish) -> Holder:
+        """Whom a start was held back for; one that is over has its resources no more, and its title all the same."""
+        found = self.guards.parts.store.of_execution(tx, held.holder)
+        if found:
+            return found[0]
+        state = self.guards.parts.executions.get(tx, held.holder)
+        if state is None:
+            return Holder("", held.holder, "The run", SYSTEM, held.at)
+        title = str(state.context.get("title") or state.document_name)
+        return Holder("", state.id, title, state.started_by, state.created_at or held.at)
 
     def edit(self, document: str, by: Identity) -> None:
         """Let somebody make, change or forget a named runbook. Raises NotAllowed (audited)."""

@@ -247,6 +247,20 @@ def test_take_over_stops_and_starts(database: Database, clock: ManualClock) -> N
         waist.operations.guarding.take_over(wish, SAM)
 
 
+def test_take_over_names_a_holder_that_is_over(database: Database, clock: ManualClock) -> None:
+    """Its resource is free already; the run is still called what it was, and who had started it."""
+    waist = Waist(database, clock, gate())
+    first = waist.run()
+    wish = held_back(waist)
+    waist.operations.stop(first, LEE)
+    waist.settle()
+
+    taken = waist.operations.guarding.take_over(wish, SAM)
+
+    assert (taken.holder.execution_id, taken.holder.title, taken.holder.actor.id) == (first, "A nap", LEE.id)
+    assert waist.facts(taken.execution_id).started_by.id == SAM.id
+
+
 def test_take_over_waits_for_the_running_step(database: Database, clock: ManualClock) -> None:
     """Two executions never work on it at one time: the second begins when the first is really over."""
     waist = Waist(database, clock, gate())

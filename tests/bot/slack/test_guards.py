@@ -124,6 +124,19 @@ def test_take_over_by_button(busy: Rig) -> None:
     assert f"<@{busy.sam}>" in texts(busy) or "took over i-0abc for fix" in texts(busy)
 
 
+def test_take_over_from_a_run_that_has_ended(busy: Rig) -> None:
+    """A sentence all the same: it names the run that is over."""
+    first = busy.started("run fix i-0abc")
+    offered = buttons(busy.command("run fix i-0abc", busy.sam))
+    busy.command(f"stop {first.id[:8]}")
+    busy.settle()
+
+    busy.click("guard_take_over", offered["guard_take_over"], busy.sam)
+    busy.settle()
+
+    assert busy.whispers() == [f"Fix it `{first.id[:8]}` is over, and yours has started: `{busy.newest().id[:8]}`."]
+
+
 def test_take_over_is_not_for_everybody(busy: Rig) -> None:
     """Somebody else's button does nothing in foreign hands."""
     first = busy.started("run fix i-0abc")
