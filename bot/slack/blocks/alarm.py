@@ -134,8 +134,8 @@ def _record(facts: SuggestionFacts, name: str) -> str:
 def _care(facts: SuggestionFacts) -> list[str]:
     found = []
     if facts.acknowledged_by is not None:
-        at = f" at {t.clock(facts.acknowledged_at)}" if facts.acknowledged_at else ""
-        found.append(f":eyes: {t.who(facts.acknowledged_by)} looks after it{at}.")
+        since = f" since {t.clock(facts.acknowledged_at)}" if facts.acknowledged_at else ""
+        found.append(f":eyes: {t.who(facts.acknowledged_by)} looks after it{since}.")
     if facts.muted_by is not None and facts.muted_until is not None:
         found.append(
             f":mute: Muted by {t.who(facts.muted_by)} until {t.clock(facts.muted_until)}: it starts nothing until then."
