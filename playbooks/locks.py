@@ -8,7 +8,7 @@ resource, as they may on AWS, have a key each.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 from audit.events import Actor
@@ -81,12 +81,21 @@ def is_same(one: str, other: str) -> bool:
 
 
 def busy(holder: Holder, now: datetime) -> str:
-    """Why something cannot start: who has the resource, since when and for what."""
-    who = holder.actor.name or holder.actor.id
-    by = f"alarm {who}" if holder.actor.kind == "alarm" else who
+    """Why something cannot start: who has the resource, since when and for what.
+
+    The moment is told, not how long ago it is: the sentence is kept and read later.
+    """
     return (
         f"{holder.resource} is already being handled by {holder.title} ({holder.execution_id[:8]}), "
-        f"started by {by} {_ago(now - holder.since)} ago."
+        f"started by {_starter(holder)} at {_moment(holder.since, now)}."
+    )
+
+
+def was_busy(holder: Holder, now: datetime) -> str:
+    """Why something did not start at `now`, in words that stay true when the resource is free again."""
+    return (
+        f"{holder.resource} was in use by {holder.title} ({holder.execution_id[:8]}), "
+        f"which {_starter(holder)} had started at {_moment(holder.since, now)}."
     )
 
 
@@ -122,8 +131,12 @@ def _texts(value: Json) -> Iterator[str]:
         yield value
 
 
-def _ago(duration: timedelta) -> str:
-    seconds = max(round(duration.total_seconds()), 0)
-    if seconds < 60:
-        return f"{seconds} s"
-    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
+def _starter(holder: Holder) -> str:
+    who = holder.actor.name or holder.actor.id
+    return f"alarm {who}" if holder.actor.kind == "alarm" else who
+
+
+def _moment(moment: datetime, now: datetime) -> str:
+    """In UTC, with its day unless that is today's."""
+    at = moment.astimezone(UTC)
+    return f"{at:%H:%M} UTC" if at.date() == now.astimezone(UTC).date() else f"{at:%F %H:%M} UTC"

@@ -15,10 +15,11 @@ from infra.db import Database, Transaction
 from playbooks.alarm import Alarm
 from playbooks.alarm_care import carried, why_silent
 from playbooks.guards import Guards
+from playbooks.locks import was_busy
 from playbooks.mapping import MappingFailed, parameters_from
 from playbooks.matching import matching
 from playbooks.playbook import Playbook
-from playbooks.refusals import HeldBack
+from playbooks.refusals import Busy, HeldBack
 from playbooks.shelf import Shelf
 from playbooks.store import AlarmRecord, AlarmStore
 
@@ -112,7 +113,7 @@ class Receiving:
             except (MappingFailed, ParametersInvalid) as error:
                 why = f"{automatic[0].name} could not start by itself: {error}"
             except HeldBack as held:
-                why = str(held)
+                why = was_busy(held.holder, self.clock()) if isinstance(held, Busy) else str(held)
                 self.audit.append(tx, [held.event], self.clock())
             else:
                 return replace(record, verdict="started", executions=(execution_id,))

@@ -57,7 +57,7 @@ def test_one_execution_per_resource(database: Database, clock: ManualClock) -> N
         waist.run("other", SAM, InstanceId=INSTANCE)
 
     assert str(refused.value) == (
-        f"{INSTANCE} is already being handled by A nap ({first[:8]}), started by Lee 3 min ago."
+        f"{INSTANCE} is already being handled by A nap ({first[:8]}), started by Lee at 03:02 UTC."
     )
     assert waist.facts(first).status == "Waiting"
     assert reasons(waist) == ["busy"]
@@ -105,7 +105,7 @@ def test_a_second_alarm_starts_nothing_on_the_same_instance(database: Database, 
 
     assert received.verdict == "suggested"
     why = waist.queries.suggestion(received.key).why
-    assert why == f"{INSTANCE} is already being handled by A nap ({first[:8]}), started by alarm web-1-cpu 2 min ago."
+    assert why == f"{INSTANCE} was in use by A nap ({first[:8]}), which alarm web-1-cpu had started at 03:02 UTC."
     (noted,) = waist.trail("start.refused")
     assert (noted.event.subject, noted.event.actor.name) == (first, "web-1-status")
 

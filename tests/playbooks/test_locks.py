@@ -6,7 +6,7 @@ import pytest
 
 from audit.events import Actor
 from engine.validation import parse
-from playbooks.locks import Holder, busy, is_same, keys
+from playbooks.locks import Holder, busy, is_same, keys, was_busy
 from tests.playbooks.worlds import NOON
 
 DOCUMENT = parse(
@@ -63,9 +63,13 @@ def test_an_unknown_account_is_any() -> None:
 
 @pytest.mark.parametrize(("kind", "who"), [("alarm", "alarm web-1-cpu"), ("person", "web-1-cpu")])
 def test_who_has_it(kind: str, who: str) -> None:
-    """The resource, the run, who started it and how long ago."""
+    """The resource, the run, who started it and when: a moment, which is as true when it is read later."""
     holder = Holder("1/r/ec2/i-0a", "0123456789", "Restart it", Actor(kind, "x", "web-1-cpu"), NOON)  # type: ignore[arg-type]  # a table
 
     assert busy(holder, NOON + timedelta(minutes=3)) == (
-        f"i-0a is already being handled by Restart it (01234567), started by {who} 3 min ago."
+        f"i-0a is already being handled by Restart it (01234567), started by {who} at 12:00 UTC."
+    )
+    assert busy(holder, NOON + timedelta(days=1)).endswith(f"started by {who} at {NOON:%F} 12:00 UTC.")
+    assert was_busy(holder, NOON + timedelta(minutes=3)) == (
+        f"i-0a was in use by Restart it (01234567), which {who} had started at 12:00 UTC."
     )
