@@ -3,11 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Final
 
 from audit.events import Actor
 from engine.document import Parameter
 from engine.preview_result import Preview
 from infra.canonical import Json
+from playbooks.locks import Holder
+
+ENDED: Final = ("Success", "Failed", "TimedOut", "Cancelled")
+"""The final statuses of a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +185,7 @@ class ExecutionFacts:
     @property
     def is_over(self) -> bool:
         """Whether the status is final."""
-        return self.status in ("Success", "Failed", "TimedOut", "Cancelled")
+        return self.status in ENDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,11 +219,20 @@ class SuggestionFacts:
     """The resource as AWS told it; None = nobody has looked (yet)."""
     resources: tuple[str, ...] = ()
     """Values of the alarm's dimensions that name something: an instance, a load balancer."""
+    runs: tuple["RunFacts", ...] = ()
+    """What was started from it, and the retries of that, in order; empty in a list of alarms."""
+    holder: Holder | None = None
+    """What works on its resources now without having been started from it."""
 
     @property
     def is_red(self) -> bool:
         """Whether the alarm is red now, as far as is known."""
         return (self.alarm_now or self.alarm.state) == "ALARM"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether something that was started from it is not over."""
+        return any(not run.is_over for run in self.runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +247,11 @@ class RunFacts:
     started_at: datetime
     recovered_after: timedelta | None = None
     """How long after its start the alarm was OK again, where the alarm had started it or was red then."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the status is final."""
+        return self.status in ENDED
 
 
 @dataclass(frozen=True, slots=True)

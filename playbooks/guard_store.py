@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, Index, Select, String, Table, Text, delete, insert, select, update
+from sqlalchemy import Column, Connection, Index, Select, String, Table, Text, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from audit.events import Actor
 from infra.canonical import Json
 from infra.db import Instant, Transaction, metadata
 from playbooks.freezes import Pause
-from playbooks.locks import LONGEST, Holder, is_same, same_resource
+from playbooks.locks import LONGEST, UNKNOWN, Holder, is_same, same_resource
 from playbooks.people import Identity
 
 lock_table = Table(
@@ -105,6 +105,18 @@ class GuardStore:
         rows = connection.execute(query).mappings() if wanted else ()
         found = [_holder(row) for row in rows]
         return [each for each in found if any(is_same(each.key, key) for key in keys)]
+
+    def named(
+        self, connection: Connection, resources: Sequence[str], *, region: str, account: str = UNKNOWN
+    ) -> list[Holder]:
+        """The same for resources of which only the id is known, as an alarm's dimensions tell it."""
+        if not resources:
+            return []
+        ids = or_(*(lock_table.c.resource.endswith(f"/{each}", autoescape=True) for each in resources))
+        there = lock_table.c.resource.startswith(f"{region}/", autoescape=True)
+        query = select(lock_table).where(there, ids).order_by(lock_table.c.key)
+        found = [_holder(row) for row in connection.execute(query).mappings()]
+        return [each for each in found if is_same(each.key, f"{account or UNKNOWN}/{same_resource(each.key)}")]
 
     def all(self, connection: Connection) -> list[Holder]:
         """Everything that is written down, in order of the keys."""

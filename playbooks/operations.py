@@ -185,7 +185,7 @@ class Operations:
             return self._start(tx, playbook, order, by)
 
     def _start(self, tx: Transaction, playbook: Playbook, order: Order, by: Identity) -> str:
-        record = self._parts.alarms.get(tx, order.suggestion_id) if order.suggestion_id else None
+        record = self._asked_by(tx, order.suggestion_id) if order.suggestion_id else None
         wish = self._wish(playbook, order, record, by)
         try:
             execution_id = self.guards.start(
@@ -196,6 +196,14 @@ class Operations:
         if record is not None and execution_id not in record.executions:
             self._parts.alarms.conclude(tx, replace(record, executions=(*record.executions, execution_id)))
         return execution_id
+
+    def _asked_by(self, tx: Transaction, key: str) -> AlarmRecord | None:
+        """The state of an alarm that a start answers; what was started from it nobody else writes down meanwhile."""
+        record = self._parts.alarms.get(tx, key)
+        if record is None:
+            return None
+        tx.take_turn("alarm", record.alarm.account, record.alarm.region, record.alarm.name)
+        return self._parts.alarms.get(tx, key)
 
     def _begin(self, tx: Transaction, kept: Mapping[str, Json], by: Identity) -> str:
         """Start what was held back, for whoever takes it over. Raises as `start` does."""

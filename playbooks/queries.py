@@ -89,7 +89,7 @@ class Queries:
 
     def __init__(self, sources: Sources) -> None:
         self._from = sources
-        self._alarms = AlarmQueries(sources.alarms, sources.executions)
+        self._alarms = AlarmQueries(sources.alarms, sources.executions, sources.guards)
 
     # -- playbooks
 
@@ -324,6 +324,14 @@ class Queries:
     def card_keys(self, tx: Transaction, key: str) -> Sequence[str]:
         """Keys of the states of an alarm that share a card with this one, newest first."""
         return self._alarms.card_keys(tx, key)
+
+    def alarm_of_run(self, tx: Transaction, execution_id: str) -> str | None:
+        """The key of the alarm that a run was started from; "" = of none, None = it is a child, which no card shows."""
+        return self._alarms.of_run(tx, execution_id)
+
+    def alarms_showing(self, tx: Transaction, execution_id: str, keys: Sequence[str]) -> Sequence[str]:
+        """Those of the alarms on whose resource a run has worked, so that their cards tell of it."""
+        return self._alarms.showing(tx, execution_id, keys)
 
     def storm(self, keys: Sequence[str], began_at: datetime) -> StormFacts:
         """Many alarms as they are now."""

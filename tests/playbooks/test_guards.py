@@ -110,6 +110,25 @@ def test_a_second_alarm_starts_nothing_on_the_same_instance(database: Database, 
     assert (noted.event.subject, noted.event.actor.name) == (first, "web-1-status")
 
 
+def test_an_alarm_knows_who_has_its_resource(database: Database, clock: ManualClock) -> None:
+    """By the id of one of its dimensions, in its own Region; the run that it has started itself is no obstacle."""
+    waist = Waist(database, clock, gate())
+    first = waist.run()
+    key = waist.operations.receive(alarm()).key
+    elsewhere = waist.operations.receive(alarm(name="web-9", region="us-east-1")).key
+    holder = waist.queries.suggestion(key).holder
+    assert holder is not None
+    assert (holder.execution_id, holder.title, holder.actor.id) == (first, "A nap", LEE.id)
+    assert waist.queries.suggestion(elsewhere).holder is None
+
+    waist.operations.stop(first, LEE)
+    assert waist.queries.suggestion(key).holder is None
+    own = waist.operations.start(Order("gate", suggestion_id=key), SAM)
+
+    facts = waist.queries.suggestion(key)
+    assert (facts.holder, facts.is_running, [run.id for run in facts.runs]) == (None, True, [own])
+
+
 def test_an_unknown_account_meets_a_known_one(database: Database, clock: ManualClock) -> None:
     """A person's run, whose account nobody has said, and an alarm's run on one instance are on one instance."""
     waist = Waist(database, clock, gate(start="auto"), account="")
