@@ -9,7 +9,19 @@ from audit.trail import Entry
 from bot.slack.blocks import alarm as alarm_blocks
 from bot.slack.blocks import text as t
 from bot.slack.door import SlackDoor
-from bot.slack.store import DETAILS, ERRAND, FAILURES, HELD, REMINDER, STORM, SUGGESTION, TEXT, SlackMessage, SlackStore
+from bot.slack.store import (
+    DETAILS,
+    ERRAND,
+    FAILURES,
+    HELD,
+    PROGRESS,
+    REMINDER,
+    STORM,
+    SUGGESTION,
+    TEXT,
+    SlackMessage,
+    SlackStore,
+)
 from infra.clock import Clock
 from infra.db import Transaction
 from playbooks.queries import Queries
@@ -24,11 +36,21 @@ REMINDERS: Final = (1, 2, 4, 8)
 MUTED: Final = "mute"
 """What a reminder is for that comes when a mute is over."""
 MOVING: Final = frozenset({"alarm.received", "alarm.acknowledged", "alarm.muted", "alarm.unmuted"})
+SHOWN_FOR: Final = timedelta(days=1)
+"""So old a card is not looked at any more when a run ends that another alarm, or a person, has started."""
+MOST_LOOKED_AT: Final = 50
+MOST_REPAINTED: Final = 5
+"""Of cards of other alarms, when a run on their resource ends: an outage of many alarms is no reason for many edits."""
 
 
 def suggestion_key(alarm_key: str) -> str:
     """The card that was posted for a state of an alarm."""
     return f"suggestion:{alarm_key}"
+
+
+def subject_of(card: str) -> str:
+    """The state of an alarm that a card was posted for."""
+    return card.partition(":")[2]
 
 
 @dataclass(frozen=True)
@@ -48,8 +70,22 @@ class AlarmBoard:
             self._suggested(tx, str(data["alarm_key"]), str(data.get("channel") or self.channel))
         elif name in MOVING or (name == "execution.started" and data.get("alarm_key")):
             self._repaint(tx, self._card(tx, str(data["alarm_key"])))
+        elif name == "execution.ended":
+            self._ended(tx, entry.event.subject)
         if name == "alarm.muted":
             self._remind(tx, self._card(tx, str(data["alarm_key"])), MUTED, _moment(data["until"]))
+
+    def _ended(self, tx: Transaction, execution_id: str) -> None:
+        """Have the cards that tell of a run say how it ended: its own alarm's, and those of others on its resource."""
+        alarm_key = self.queries.alarm_of_run(tx, execution_id)
+        if alarm_key is None:
+            return
+        since = self.clock() - SHOWN_FOR
+        recent = [subject_of(each) for each in self.store.lately(tx, SUGGESTION, since=since, most=MOST_LOOKED_AT)]
+        telling = [suggestion_key(each) for each in self.queries.alarms_showing(tx, execution_id, recent)]
+        own = self._card(tx, alarm_key) if alarm_key else ""
+        for card in dict.fromkeys([*([own] if own else ()), *telling[:MOST_REPAINTED]]):
+            self._want(tx, card, SUGGESTION, subject_of(card), self.store.channel_of(tx, card), PROGRESS)
 
     def _suggested(self, tx: Transaction, key: str, channel: str) -> None:
         if not channel:
@@ -95,14 +131,14 @@ class AlarmBoard:
         """Paint anew what shows an alarm: its card, and the card of the many that it is among, which is returned."""
         if not card:
             return ""
-        self._want(tx, card, SUGGESTION, card.partition(":")[2], self.store.channel_of(tx, card))
+        self._want(tx, card, SUGGESTION, subject_of(card), self.store.channel_of(tx, card))
         storm = self.store.parent_of(tx, card)
         if storm:
             self._want(tx, storm, STORM, storm, self.store.channel_of(tx, storm))
         return storm
 
-    def _want(self, tx: Transaction, key: str, kind: str, subject: str, channel: str) -> None:
-        self.store.want(tx, key, kind=kind, subject=subject, channel=channel, now=self.clock(), lane=FAILURES)
+    def _want(self, tx: Transaction, key: str, kind: str, subject: str, channel: str, lane: int = FAILURES) -> None:
+        self.store.want(tx, key, kind=kind, subject=subject, channel=channel, now=self.clock(), lane=lane)
 
     def _look(self, tx: Transaction, card: str, key: str, channel: str) -> None:
         """Have AWS asked about it once its card stands there."""
@@ -121,7 +157,7 @@ class AlarmBoard:
             now=self.clock(),
             lane=DETAILS,
             thread_key=card,
-            text=alarm_blocks.red_again(self.queries.suggestion(card.partition(":")[2])),
+            text=alarm_blocks.red_again(self.queries.suggestion(subject_of(card))),
         )
 
     def _remind(self, tx: Transaction, card: str, of: str, at: datetime | None = None) -> None:
@@ -170,10 +206,6 @@ def reminder_of(door: SlackDoor, message: SlackMessage) -> Mapping[str, Any] | N
         # What was wanted for an earlier red is not said of a later one, except that a mute is over.
         is_later = facts.red_since is not None and facts.red_since > message.created_at
         is_of_old = is_later and message.text != MUTED
-        is_cared_for = facts.acknowledged_by is not None or is_muted or _is_running(door, facts.started)
+        is_cared_for = facts.acknowledged_by is not None or is_muted or facts.is_running
         text = "" if not facts.is_red or is_of_old or is_cared_for else alarm_blocks.reminder(facts)
     return {"text": text, "blocks": t.paragraphs(text)} if text else None
-
-
-def _is_running(door: SlackDoor, execution_ids: tuple[str, ...]) -> bool:
-    return any(not door.queries.execution(each).is_over for each in execution_ids[-3:])

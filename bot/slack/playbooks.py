@@ -235,14 +235,16 @@ class PlaybookListeners:
 
     def suggestion_clicked(self, ack: Ack, body: dict[str, Any], client: WebClient) -> None:
         """A playbook on an alarm's card: started from the alarm, or the form for what is missing."""
-        suggestion, _, name = pressed(body).partition("|")
+        wanted = pressed(body)
+        suggestion, name = (*wanted.split("|"), "")[:2]
 
         def start() -> str | None:
             by = self._door.identity(body)
             order = Order(
                 name,
                 channel=self._door.address(body),
-                request_key=f"suggestion:{suggestion}:{name}",
+                # A card that shows an ended run has it in its buttons: they start once more, and only once.
+                request_key=f"suggestion:{wanted.replace('|', ':')}",
                 suggestion_id=suggestion,
             )
             try:

@@ -360,6 +360,12 @@ class SlackStore:
         query = select(_table.key).where(lately).order_by(_table.created_at.desc()).limit(1)
         return str(tx.execute(query).scalar() or "")
 
+    def lately(self, tx: Transaction, kind: str, *, since: datetime, most: int) -> list[str]:
+        """The keys of the newest messages of a kind that stand there, newest first."""
+        stands = and_(_table.kind == kind, _table.created_at >= since, _table.state.not_in((HELD, DEAD)))
+        query = select(_table.key).where(stands).order_by(_table.created_at.desc(), _table.key).limit(most)
+        return list(tx.execute(query).scalars())
+
     def subjects_below(self, connection: Connection, key: str, kind: str) -> list[str]:
         """What the messages of a kind are about that stand below one, or would, in the order of their coming."""
         below = and_(_table.thread_key == key, _table.kind == kind)

@@ -4,9 +4,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bot.slack.blocks import text as t
+from bot.slack.blocks.guards import NOTIFY
 from bot.slack.blocks.inputs import option
 from bot.slack.blocks.text import Block
 from playbooks.facts import RunFacts, SeenFacts, StormFacts, SuggestionFacts
+from playbooks.locks import Holder
 
 RUN: Final = "suggest_run"
 PREVIEW: Final = "suggest_preview"
@@ -22,6 +24,7 @@ MOST_OF_STORM: Final = 25
 MOST_IN_MENU: Final = 40
 EMOJI: Final = {"ALARM": ":rotating_light:", "OK": ":large_green_circle:"}
 UNKNOWN: Final = ":grey_question:"
+UNDER_WAY: Final = (":hourglass_flowing_sand:", "under way")
 
 
 def suggestion(facts: SuggestionFacts) -> list[Block]:
@@ -36,15 +39,16 @@ def _parts(facts: SuggestionFacts) -> Iterator[Block]:
     yield t.section("alarm", "\n".join(_alarm(facts)))
     if facts.seen is not None or facts.resources:
         yield t.section("resource", "\n".join(_resource(facts)))
-    if facts.earlier:
-        lines = [_run(run) for run in facts.earlier[:MOST_RUNS]]
-        yield t.section("earlier", "\n".join(["*Earlier runs on it*", *lines]))
-    if facts.why:
+    yield from _told("started", "Started from this alarm", facts.runs[::-1])
+    ours = {run.id for run in facts.runs}
+    yield from _told("earlier", "Earlier runs on it", [run for run in facts.earlier if run.id not in ours])
+    is_open = facts.recovered_at is None and not facts.is_running
+    holder = facts.holder if is_open else None
+    if facts.why and not (holder and holder.execution_id[:8] in facts.why):
         yield t.section("why", f":information_source: {t.line(facts.why, 1000)}")
-    if facts.started:
-        started = ", ".join(t.code(each[:8]) for each in facts.started[:20])
-        yield t.context("started", f"Started: {started}")
-    if facts.recovered_at is None and not facts.started:
+    if holder is not None:
+        yield from _busy(holder)
+    if is_open:
         yield from _choices(facts)
     care = _care(facts)
     if care:
@@ -103,8 +107,22 @@ def _seen(seen: SeenFacts) -> Iterator[str]:
         yield f":information_source: {t.line(problem, 200)}"
 
 
+def _told(block_id: str, title: str, runs: Sequence[RunFacts]) -> Iterator[Block]:
+    if runs:
+        yield t.section(block_id, "\n".join([f"*{title}*", *(_run(run) for run in runs[:MOST_RUNS])]))
+
+
+def _busy(holder: Holder) -> Iterator[Block]:
+    """Who has the resource. *Take over* belongs to a start that was held back, so that *Run* offers it."""
+    title, who = t.line(holder.title, 100), t.who(holder.actor)
+    run = f"{title} {t.code(holder.execution_id[:8])}, started by {who} {t.when(holder.since)}"
+    yield t.section("busy", f":lock: {t.code(t.cut(holder.resource, 100))} is already being handled by {run}.")
+    yield t.actions("busy-actions", t.button(NOTIFY, "Notify me", holder.execution_id))
+
+
 def _run(run: RunFacts) -> str:
-    emoji, word = t.STATUS.get(run.status, (UNKNOWN, run.status))
+    """How it ended; of one that goes on no more than that, for its own card alone is painted at each step."""
+    emoji, word = t.STATUS.get(run.status, (UNKNOWN, run.status)) if run.is_over else UNDER_WAY
     helped = f", alarm OK {t.spent(run.recovered_after)} after its start" if run.recovered_after is not None else ""
     who = f"{t.who(run.started_by)} {t.when(run.started_at)}"
     return f"{emoji} {t.line(run.title, 100)} {t.code(run.id[:8])}: {word}{helped} · {who}"
@@ -113,15 +131,23 @@ def _run(run: RunFacts) -> str:
 def _choices(facts: SuggestionFacts) -> Iterator[Block]:
     if not facts.playbooks:
         return
-    ask = "Nothing was started. " if facts.alarm_now else "Nothing runs yet. "
-    yield t.section("ask", f"{ask}A playbook that fits:")
+    yield t.section("ask", f"{_ask(facts)} A playbook that fits:")
+    after = f"|{facts.runs[-1].id[:8]}" if facts.runs else ""
     for number, (name, title) in enumerate(facts.playbooks[:MOST_PLAYBOOKS]):
         yield t.section(f"fits-{number}", f"*{t.line(title, 150)}* {t.code(name)}{_record(facts, name)}")
         yield t.actions(
             f"choose-{number}",
-            t.button(f"{RUN}:{name}"[:255], f"Run: {title}", f"{facts.id}|{name}"),
+            t.button(f"{RUN}:{name}"[:255], f"Run: {title}", f"{facts.id}|{name}{after}"),
             t.button(f"{PREVIEW}:{name}"[:255], "Preview", f"{facts.id}|{name}"),
         )
+
+
+def _ask(facts: SuggestionFacts) -> str:
+    if facts.holder is not None:
+        return "*Run* offers to take over what is in use."
+    if facts.runs:
+        return "Nothing that was started from it runs any more."
+    return "Nothing was started." if facts.alarm_now or facts.why else "Nothing runs yet."
 
 
 def _record(facts: SuggestionFacts, name: str) -> str:
@@ -147,7 +173,7 @@ def _controls(facts: SuggestionFacts) -> list[Block]:
     if facts.recovered_at is not None and facts.muted_until is None:
         return []
     found = []
-    if facts.acknowledged_by is None and facts.is_red and not facts.started:
+    if facts.acknowledged_by is None and facts.is_red and not facts.is_running:
         found.append(t.button(ACKNOWLEDGE, "Acknowledge", facts.id))
     if facts.muted_until is not None:
         found.append(t.button(UNMUTE, "Unmute", facts.id))

@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from bot.slack import alarm_board
 from bot.slack.alarm_board import AlarmBoard
 from bot.slack.blocks.alarm import ACKNOWLEDGE, MUTE, PREVIEW, RUN, SHOW, UNMUTE
 from bot.slack.store import message_table
 from engine.document import Parameter
+from engine.protocol import StartOrder
 from infra.clock import utc_now
 from infra.db import Database
 from playbooks.alarm import Alarm, AlarmMetric
+from playbooks.retry import request_key
 from tests.bot.slack.rig import Rig, library
 from tests.fakes.block_limits import message_problems
 from tests.fakes.strict_slack import StrictSlack
@@ -121,7 +123,136 @@ def test_run_on_a_flapping_card_is_for_the_latest_red(rig: Rig) -> None:
 
     assert first != second
     assert rig.newest().alarm is not None
-    assert f"Started: `{rig.newest().id[:8]}`" in json.dumps(cards(rig)[0])
+    assert f"Restart it `{rig.newest().id[:8]}`: under way" in json.dumps(cards(rig)[0])
+
+
+def run_from_card(rig: Rig, *, times: int = 1) -> str:
+    """Press *Run* on the alarm's card; the newest run's id."""
+    value = rig.buttons()[f"{RUN}:restart"]
+    for _ in range(times):
+        rig.click(f"{RUN}:restart", value)
+    later(rig)
+    return rig.newest().id
+
+
+def stop(rig: Rig, execution_id: str) -> None:
+    """Stop a run, and let everything follow."""
+    rig.command(f"stop {execution_id[:8]}")
+    later(rig)
+
+
+def test_a_card_says_how_its_run_ended_and_offers_it_again(rig: Rig) -> None:
+    """While the run goes on there is nothing to choose; once it is over and the alarm still red there is all of it."""
+    receive(rig, alarm(ago=3))
+    first = run_from_card(rig)
+    running, during = json.dumps(cards(rig)[0]), rig.buttons()
+    stop(rig, first)
+
+    assert f"Restart it `{first[:8]}`: under way" in running
+    assert during.keys() == {MUTE}
+    assert f"Restart it `{first[:8]}`: stopped" in json.dumps(cards(rig)[0])
+    assert "Nothing that was started from it runs any more." in json.dumps(cards(rig)[0])
+    assert rig.buttons().keys() == {f"{RUN}:restart", f"{PREVIEW}:restart", ACKNOWLEDGE, MUTE}
+
+
+def test_a_red_alarm_starts_a_second_run_after_the_first_has_ended(rig_anywhere: Rig) -> None:
+    """Each painting of the card starts one run, however often its button is pressed."""
+    rig = rig_anywhere
+    receive(rig, alarm(ago=3))
+    first = run_from_card(rig, times=2)
+    assert rig.count() == 1
+    stop(rig, first)
+    second = run_from_card(rig, times=2)
+
+    assert rig.count() == 2
+    assert second != first
+    assert rig.newest().alarm is not None
+    card = json.dumps(cards(rig)[0])
+    assert f"`{first[:8]}`: stopped" in card
+    assert f"`{second[:8]}`: under way" in card
+    stop(rig, second)
+    assert rig.buttons()[f"{RUN}:restart"].endswith(second[:8])
+
+
+def test_a_closed_card_says_how_a_run_ended(rig: Rig) -> None:
+    """The alarm recovered while the run went on: its end is told, and nothing is offered."""
+    receive(rig, alarm(ago=3))
+    first = run_from_card(rig)
+    receive(rig, alarm("OK", ago=1))
+    closed = json.dumps(cards(rig)[0])
+    stop(rig, first)
+
+    assert "This card is closed" in closed
+    assert f"`{first[:8]}`: under way" in closed
+    assert f"`{first[:8]}`: stopped" in json.dumps(cards(rig)[0])
+    assert RUN not in json.dumps(cards(rig)[0])
+
+
+def test_a_run_of_somebody_else_ends_on_the_cards_of_its_resource(rig: Rig) -> None:
+    """Whoever started it; a run on something else repaints nothing."""
+    first = rig.started("run restart i-0abc")
+    other = rig.started("run restart i-0def")
+    receive(rig, alarm(ago=3))
+    rig.clock_on()
+    rig.settle()
+    assert f"`{first.id[:8]}`: under way" in alarm_card(rig)
+
+    before = painted(rig)
+    stop(rig, other.id)
+    assert painted(rig) == before
+    stop(rig, first.id)
+
+    assert f"`{first.id[:8]}`: stopped" in alarm_card(rig)
+    assert painted(rig) == before + 1
+
+
+def test_the_end_of_a_run_repaints_a_few_cards_only(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many alarms its resource has; those below the card of a storm stay there."""
+    monkeypatch.setattr(alarm_board, "STORM_AT", 3)
+    monkeypatch.setattr(alarm_board, "MOST_REPAINTED", 2)
+    first = rig.started("run restart i-0abc")
+    receive(rig, *(alarm(name=f"web-{number}", ago=1) for number in range(5)))
+    before = painted(rig)
+    stop(rig, first.id)
+
+    assert painted(rig) == before + 2
+
+
+def alarm_card(rig: Rig) -> str:
+    """The card of the alarm, among others."""
+    return next(json.dumps(card["blocks"]) for card in cards(rig) if card["text"] == "ALARM: web-1")
+
+
+def painted(rig: Rig) -> int:
+    """How often cards of alarms were wanted."""
+    with rig.service.db.reading() as connection:
+        wanted = select(func.sum(message_table.c.wanted)).where(message_table.c.kind == "suggestion")
+        return int(connection.execute(wanted).scalar() or 0)
+
+
+def test_a_retry_counts_as_a_run_of_its_alarm(rig: Rig) -> None:
+    """What goes on with a failed run is told of, and while it does nothing else is offered."""
+    receive(rig, alarm(ago=3))
+    first = run_from_card(rig)
+    question = rig.service.queries.execution(first).approvals[0]
+    rig.service.operations.decide(question.id, rig.service.directory.slack("T1", rig.sam, name="Sam"), "Reject")
+    later(rig)
+    offered = rig.buttons()
+    with rig.service.db.reading() as connection:
+        state = rig.service.executions.get(connection, first)
+    assert state is not None
+    order = StartOrder(
+        rig.service.catalog.get("restart").runbook,  # type: ignore[union-attr]
+        {"InstanceId": INSTANCE}, state.started_by, state.region, state.account, request_key=request_key(first),
+        context=state.context,
+    )  # fmt: skip
+    with rig.service.db.transaction() as tx:
+        second = rig.service.engine.start(tx, order)
+    later(rig)
+
+    assert f"{RUN}:restart" in offered
+    assert f"{RUN}:restart" not in rig.buttons()
+    assert f"`{second[:8]}`: under way" in json.dumps(cards(rig)[0])
 
 
 def test_acknowledging_says_who_and_ends_the_reminders(rig: Rig) -> None:
@@ -133,7 +264,7 @@ def test_acknowledging_says_who_and_ends_the_reminders(rig: Rig) -> None:
     key = json.loads(json.dumps(rig.buttons()))[MUTE]
     rig.click(ACKNOWLEDGE, key, rig.sam)
 
-    assert "looks after it" in told(rig)
+    assert "looks after it since <!date^" in told(rig)
     assert ACKNOWLEDGE not in rig.buttons()
     assert rig.events().count("alarm.acknowledged") == 1
     assert "acknowledged already, by Lee Park" in rig.whispers()[-1]

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterator
+from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
@@ -172,6 +173,40 @@ def test_a_second_alarm_is_noted_on_the_first_card(busy: Rig) -> None:
     assert busy.count() == 1
     said = texts(busy)
     assert said.count("i-0abc is already being handled by Fix it") >= 2
+
+
+def test_an_alarms_card_tells_who_has_its_resource_while_that_is_so(busy: Rig) -> None:
+    """Who and when, with *Notify me*, and no "Nothing runs" beside it; once that run is over the card says so."""
+    first = busy.started("run fix i-0abc")
+    busy.service.operations.receive(red())
+    during = card_of(busy, "web-1")
+    offered = {each["action_id"]: each["value"] for each in elements(during)}
+    busy.click("guard_notify", offered["guard_notify"], busy.sam)
+    busy.command(f"stop {first.id[:8]}")
+    after = card_of(busy, "web-1")
+
+    assert f"`i-0abc` is already being handled by Fix it `{first.id[:8]}`, started by Lee Park <!date^" in str(during)
+    assert "*Run* offers to take over what is in use. A playbook that fits:" in str(during)
+    assert "Nothing runs" not in str(during)
+    assert busy.whispers() == ["You will be told in its thread when it is over."]
+    assert f"`{first.id[:8]}`: stopped" in str(after)
+    assert "is already being handled" not in str(after)
+    assert f"i-0abc was in use by Fix it ({first.id[:8]}), which Lee Park had started at " in str(after)
+    assert "suggest_run:fix" in {each["action_id"] for each in elements(after)}
+    assert "guard_notify" not in {each["action_id"] for each in elements(after)}
+
+
+def card_of(rig: Rig, name: str) -> dict[str, Any]:
+    """The card of an alarm, as it stands once everything has settled."""
+    texts(rig)
+    rig.clock_on()
+    rig.settle()
+    return deepcopy(next(message for message in rig.slack.messages() if message["text"] == f"ALARM: {name}"))
+
+
+def elements(message: dict[str, Any]) -> list[dict[str, Any]]:
+    """The buttons of a message."""
+    return [each for block in message["blocks"] if block["type"] == "actions" for each in block["elements"]]
 
 
 def test_the_big_red_switch(busy: Rig) -> None:

@@ -199,7 +199,7 @@ def test_an_alarm_becomes_a_card_that_people_answer(rig: Rig) -> None:
     rig.settle()
     facts = rig.newest()
     assert (facts.parameters["InstanceId"], facts.alarm.name if facts.alarm else "") == (INSTANCE, "web-1")
-    assert f"Started: `{facts.id[:8]}`" in json.dumps(rig.card())
+    assert f"Restart it `{facts.id[:8]}`: under way" in json.dumps(rig.card())
     assert list(rig.buttons()) == [MUTE]
 
     rig.service.operations.receive(replace(alarm("OK"), changed_at=utc_now()))

@@ -157,6 +157,17 @@ def earlier() -> tuple[RunFacts, ...]:
     )
 
 
+def started(status: str) -> tuple[RunFacts, ...]:
+    """A run that was started from the alarm, after one that failed."""
+    first = RunFacts("2" * 8, "restart-instance", "Restart an instance", "Failed", SAM, NIGHT)
+    return (first, replace(first, id="3" * 8, status=status, started_at=NIGHT + timedelta(minutes=9)))
+
+
+def holder() -> Holder:
+    """A reboot that waits for people has the instance."""
+    return Holder("1/eu-west-1/ec2/i-0b7d1c44e9f2a6d35", "e3911291-2", "Reboot an instance", KIM, NIGHT)
+
+
 def storm(count: int, state: str = "ALARM") -> StormFacts:
     """Many alarms, the first of them OK."""
     alarms = tuple((f"k{number}", f"web-{number}", state if number else "OK") for number in range(count))

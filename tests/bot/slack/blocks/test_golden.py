@@ -21,6 +21,7 @@ from bot.slack.blocks.unfurl import unfurled
 from playbooks.desk import Desk
 from playbooks.digest import DigestFacts
 from playbooks.facts import ExecutionFacts
+from playbooks.locks import was_busy
 from tests.bot.slack.blocks import facts as f
 from tests.bot.slack.blocks.facts import busy
 from tests.bot.slack.blocks.foreign import check_message, check_view
@@ -100,7 +101,10 @@ SUGGESTIONS = {
     "red": f.suggestion(),
     "green_again": f.suggestion(alarm_now="OK"),
     "could_not_start": f.suggestion(why="recover-instance could not start by itself: no InstanceId"),
-    "started": f.suggestion(started=(f.EXECUTION,)),
+    "started": f.suggestion(runs=f.started("Waiting"), earlier=(*f.started("Waiting")[::-1], *f.earlier())),
+    "run_ended": f.suggestion(runs=f.started("Cancelled"), earlier=f.started("Cancelled")[::-1]),
+    "in_use": f.suggestion(why=was_busy(f.holder(), NIGHT), holder=f.holder()),
+    "free_again": f.suggestion(why=was_busy(f.holder(), NIGHT)),
     "flapping": f.suggestion(
         times_red=3, first_red_at=NIGHT, red_since=NIGHT + timedelta(minutes=40), seen=f.seen(), earlier=f.earlier()
     ),
