@@ -313,21 +313,21 @@ class Deciding:
         Nothing is decided by that: what comes back with the form is looked at once more.
         """
         found = self.find(request_id, by, verb)
-        request, lapsed = found.request, self._lapsed_as_known(found.request)
+        request = found.request
         try:
             if verb == "BreakGlass":
                 self._may_break(request, by, found.state)
             elif verb == "Delegate":
-                self._may_hand_over(request, by, lapsed)
+                self._may_hand_over(request, by, self._lapsed_as_known(request))
             elif verb == "Review":
                 self._may_review(request, by)
             else:
+                lapsed = self._lapsed_as_known(request)
                 with suppress(policy.ReasonMissing):  # the form asks for it
                     self.answering.answer(request, by, verb, now=self.clock(), lapsed=lapsed)
         except policy.DecisionRefused as refusal:
-            data: dict[str, Json] = {"request_id": request.id, "verdict": verb, "reason": str(refusal)}
             with self.db.transaction() as tx:
-                self._note(tx, request.execution_id, by, {**data, "status": str(request.status)})
+                self._note_refused(tx, request, by, verb, refusal)
             raise _told(refusal) from refusal
 
     def _is(self, by: Identity, actor: Actor) -> bool:
@@ -348,7 +348,6 @@ class Deciding:
         news: SituationChanged | None = None
         with self.db.transaction() as tx:
             request, state = self._locked(tx, found.request)
-            before = request.status
             try:
                 changed = _spending(request, key, lambda: change(tx, request, state))
             except _Otherwise as otherwise:
@@ -357,12 +356,10 @@ class Deciding:
                 news = SituationChanged(otherwise.news, otherwise.situation.mark)
             except (policy.DecisionRefused, Refused) as error:
                 refusal = error
-                data: dict[str, Json] = {"request_id": request.id, "verdict": what, "reason": str(error)}
-                data["has_right"] = not (what in RIGHTS and isinstance(error, policy.NotAnApprover | policy.OwnRequest))
-                self._note(tx, request.execution_id, by, {**data, "status": str(before)})
+                self._note_refused(tx, request, by, what, error)
             else:
                 self.approvals.save(tx, changed, self.clock())
-                if changed.state.status is RequestStatus.CANCELLED and before is not RequestStatus.CANCELLED:
+                if changed.state.status is RequestStatus.CANCELLED and request.status is not RequestStatus.CANCELLED:
                     because = str(changed.events[0].data.get("because"))
                     refusal = policy.Closed(CHANGED.format(because))
                 else:
@@ -373,6 +370,13 @@ class Deciding:
             raise refusal
         if refusal is not None:
             raise _told(refusal) from refusal
+
+    def _note_refused(
+        self, tx: Transaction, request: ApprovalRequest, by: Identity, what: str, error: Exception
+    ) -> None:
+        data: dict[str, Json] = {"request_id": request.id, "verdict": what, "reason": str(error)}
+        data["has_right"] = not (what in RIGHTS and isinstance(error, policy.NotAnApprover | policy.OwnRequest))
+        self._note(tx, request.execution_id, by, {**data, "status": str(request.status)})
 
     def _note(self, tx: Transaction, subject: str, by: Identity, data: dict[str, Json]) -> None:
         self.audit.append(tx, [Event("approval.refused", subject, actor_of(by), data)], self.clock())
