@@ -248,12 +248,13 @@ class PlaybookListeners:
                 suggestion_id=suggestion,
             )
             try:
-                self._door.operations.start(order, by)
+                execution_id = self._door.operations.start(order, by)
             except ParametersRefused as refused:
                 facts = self._door.queries.playbook(name)
                 given = self._forms.from_alarm(order, by, facts)
                 return self._forms.open(facts, given, refused.problems, body, client, suggestion=suggestion)
-            return None
+            is_over = self._door.queries.execution(execution_id).is_over
+            return replies.ended_before(execution_id) if is_over else None
 
         text, buttons = offered(self._door, start)
         self._door.whisper(body, text, blocks=buttons)

@@ -24,6 +24,11 @@ AS_IT_STANDS: Final = "as you typed it"
 EVERYTHING_GOES_ON: Final = "Everything goes on."
 
 
+def ended_before(execution_id: str) -> str:
+    """*Run* of a card as it was before its run ended."""
+    return f"{t.code(execution_id[:8])}, which this button started, has ended; the card is about to offer it anew."
+
+
 def defect(reference: str) -> str:
     """What a person hears of a defect."""
     return f"Something went wrong on my side. Nothing was done that is not on a card. Reference `{reference}`."

@@ -174,6 +174,19 @@ def test_a_red_alarm_starts_a_second_run_after_the_first_has_ended(rig_anywhere:
     assert rig.buttons()[f"{RUN}:restart"].endswith(second[:8])
 
 
+def test_a_button_of_before_says_that_its_run_has_ended(rig: Rig) -> None:
+    """Pressed in the moment before the card is painted anew, it starts nothing, and is not silent about it."""
+    receive(rig, alarm(ago=3))
+    old = rig.buttons()[f"{RUN}:restart"]
+    first = run_from_card(rig)
+    stop(rig, first)
+    before = len(rig.whispers())
+    rig.click(f"{RUN}:restart", old)
+
+    assert rig.count() == 1
+    assert f"`{first[:8]}`, which this button started, has ended" in rig.whispers()[before]
+
+
 def test_a_closed_card_says_how_a_run_ended(rig: Rig) -> None:
     """The alarm recovered while the run went on: its end is told, and nothing is offered."""
     receive(rig, alarm(ago=3))
