@@ -42,7 +42,7 @@ def test_a_waiting_step_asks_with_what_people_need(database: Database, clock: Ma
     assert request.message == "Restart i-0b7d1c44e9f2a6d35?"
     assert (request.execution_id, request.step_name, request.minimum) == (execution_id, "ask", 1)
     assert request.expires_at == clock() + timedelta(hours=1)
-    assert request.approvers == ("<@U01LEE>", "<@U02SAM>", "<@U03KIM>")
+    assert (request.approvers, request.starter) == (("<@U02SAM>", "<@U03KIM>"), "<@U01LEE>")
     (asked,) = waist.trail("approval.asked")
     assert asked.event.data["digest"]
 
