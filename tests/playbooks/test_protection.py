@@ -172,7 +172,7 @@ def tagged() -> Iterator[dict[str, str]]:
     with mock_aws():
         keys = {"region_name": "eu-west-1", "aws_access_key_id": "x", "aws_secret_access_key": "y"}
         ec2, rds, ecs, asg = (boto3.client(each, **keys) for each in ("ec2", "rds", "ecs", "autoscaling"))
-        image = ec2.describe_images()["Images"][0]["ImageId"]
+        image = ec2.register_image(Name="base")["ImageId"]  # moto's own are not always there
         tag = {"Key": TAG, "Value": "true"}
         marked = [{"ResourceType": "instance", "Tags": [tag]}]
         instance = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, TagSpecifications=marked)
